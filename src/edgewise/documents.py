@@ -1,0 +1,262 @@
+"""Documents from outside: read once, bounded, strict, with every fault reported at once.
+
+`load` turns a YAML file into a validated `Document`. A fault names file and line, what was found, what is
+allowed and the nearest right name. Anchors, tags and duplicate keys are refused: an edge.yaml says what
+it means. Inside the house the result is trusted.
+"""
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+from edgewise import units
+from edgewise.errors import BadDocument, NotFound
+
+MAX_BYTES = 1 << 20
+MAX_NODES = 50_000
+
+T = TypeVar("T", bound=BaseModel)
+Step = str | int
+
+
+class Document(BaseModel):
+    """Base of every document class: strict types, no unknown keys, no changes after validation."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, populate_by_name=True)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class InUnits:
+    """Makes a float field read a quantity with its unit: `Annotated[float, InUnits(units.TIME)]`."""
+
+    dimension: units.Dimension
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(
+            lambda given: units.parse(given, self.dimension), handler(source)
+        )
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        known = [re.escape(unit) for unit, factor in self.dimension.units.items() if unit and not math.isnan(factor)]
+        text: JsonSchemaValue = {
+            "type": "string",
+            "pattern": rf"^\s*\+?[0-9.]+([eE][+-]?[0-9]+)?\s*({'|'.join(known)})\s*$",
+            "examples": [f"10{unit}" for unit in self.dimension.shown if unit] or ["1%"],
+        }
+        return text if self.dimension.base else {"anyOf": [{"type": "number", "minimum": 0}, text]}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One thing wrong in a document; `problem` says what was found, what is allowed, what is near."""
+
+    file: str
+    line: int
+    where: str
+    problem: str
+
+    def __str__(self) -> str:
+        """As compilers print it, so that editors can jump to the line."""
+        return f"{self.file}:{self.line}: {self.where + ': ' if self.where else ''}{self.problem}"
+
+
+def load(path: Path, document_type: type[T], *, what: str) -> T:
+    """The document in `path`.
+
+    Args:
+        path: a YAML file of at most `MAX_BYTES`.
+        document_type: what it must be.
+        what: its name in messages ("edge.yaml", "catalogue file").
+
+    Raises:
+        NotFound: there is no such file, or it cannot be read.
+        BadDocument: with all faults.
+    """
+    root = _compose(path, _read(path, what), what)
+    faults = [Fault(file=str(path), line=line, where="", problem=text) for line, text in _refused(root)]
+    if faults:
+        raise _bad(path, faults, what)
+    data = yaml.SafeLoader("").construct_document(root)
+    try:
+        return document_type.model_validate(data)
+    except ValidationError as error:
+        found = [_fault(path, root, document_type, detail) for detail in error.errors()]
+        raise _bad(path, sorted(found, key=lambda fault: fault.line), what) from None
+
+
+def _read(path: Path, what: str) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise NotFound(f"there is no {what} at {path}", hint="write one: edgewise init MODEL") from None
+    except OSError as error:
+        raise NotFound(f"{path} cannot be read: {error.strerror}", hint="check its permissions") from None
+    if len(content) > MAX_BYTES:
+        raise BadDocument(f"{path} is larger than {MAX_BYTES >> 10} KiB", hint=f"is it really a {what}?")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        raise BadDocument(f"{path} is not text in UTF-8", hint=f"is it really a {what}?") from None
+
+
+def _compose(path: Path, text: str, what: str) -> yaml.Node:
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        fault = Fault(file=str(path), line=line, where="", problem=f"not YAML: {error.problem or error.context}")
+        raise _bad(path, [fault], what) from None
+    except (yaml.YAMLError, RecursionError) as error:
+        fault = Fault(file=str(path), line=1, where="", problem=f"not YAML: {str(error).splitlines()[0]}")
+        raise _bad(path, [fault], what) from None
+    if root is None:
+        raise _bad(path, [Fault(file=str(path), line=1, where="", problem="the file is empty")], what)
+    return root
+
+
+def _bad(path: Path, faults: Sequence[Fault], what: str) -> BadDocument:
+    count = "one fault" if len(faults) == 1 else f"{len(faults)} faults"
+    hint = "the format is in docs/reference/edge-yaml.md; an example: edgewise init MODEL"
+    if what != "edge.yaml":
+        hint = "mend the lines named above"
+    return BadDocument(f"{path} has {count}", faults=faults, hint=hint)
+
+
+def _refused(root: yaml.Node) -> Iterator[tuple[int, str]]:
+    """What YAML allows and we do not: too many nodes, anchors used twice, own tags, duplicate keys."""
+    seen: set[int] = set()
+    pending = [root]
+    while pending:
+        node = pending.pop()
+        line = node.start_mark.line + 1
+        if id(node) in seen or len(seen) > MAX_NODES:
+            yield line, "anchors and aliases are not allowed; write the value out"
+            return
+        seen.add(id(node))
+        if not node.tag.startswith("tag:yaml.org,2002:") or node.tag.startswith("tag:yaml.org,2002:python"):
+            yield line, f"the tag {node.tag} is not allowed"
+            return
+        if isinstance(node, yaml.MappingNode):
+            yield from _bad_keys(node)
+            pending += [part for pair in node.value for part in pair]
+        elif isinstance(node, yaml.SequenceNode):
+            pending += node.value
+
+
+def _bad_keys(node: yaml.MappingNode) -> Iterator[tuple[int, str]]:
+    lines: dict[str, int] = {}
+    for key, _ in node.value:
+        line = key.start_mark.line + 1
+        if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":
+            yield line, "a key must be a plain name"
+        elif key.value in lines:
+            yield line, f"the key {key.value!r} is already on line {lines[key.value]}"
+        else:
+            lines[key.value] = line
+
+
+def _fault(path: Path, root: yaml.Node, document_type: type[BaseModel], detail: Mapping[str, Any]) -> Fault:
+    steps = [step for step in detail["loc"] if step != "[key]"]
+    return Fault(
+        file=str(path),
+        line=_line(root, steps),
+        where=".".join(str(step) for step in steps),
+        problem=_problem(document_type, steps, detail),
+    )
+
+
+def _line(root: yaml.Node, steps: Sequence[Step]) -> int:
+    """Line of the deepest node on the way to `steps`: a key's own line, its parent's where it is missing."""
+    node, line = root, root.start_mark.line + 1
+    for step in steps:
+        if isinstance(node, yaml.MappingNode):
+            pair = next((pair for pair in node.value if pair[0].value == str(step)), None)
+            if pair is None:
+                break
+            line, node = pair[0].start_mark.line + 1, pair[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+            node = node.value[step]
+            line = node.start_mark.line + 1
+        else:
+            break
+    return line
+
+
+def _problem(document_type: type[BaseModel], steps: Sequence[Step], detail: Mapping[str, Any]) -> str:
+    kind, given, context = detail["type"], detail["input"], detail.get("ctx", {})
+    if kind == "extra_forbidden":
+        names = sorted(_names(_type_at(document_type, steps[:-1])))
+        return f"found an unknown key; allowed are {', '.join(names)}{_nearest(str(steps[-1]), names)}"
+    if kind == "missing":
+        return "this key is missing"
+    if kind == "literal_error":
+        names = [name.strip("' ") for name in context["expected"].replace(" or ", ",").split(",")]
+        return f"found {_short(given)}; allowed are {', '.join(names)}{_nearest(str(given), names)}"
+    if kind == "value_error":
+        return str(context["error"])
+    allowed = str(detail["msg"]).removeprefix("Input should be ").removeprefix("Input should ")
+    return f"found {_short(given)}; allowed is {allowed}"
+
+
+def _short(value: object) -> str:
+    match value:
+        case dict():
+            return "a mapping"
+        case list():
+            return "a list"
+        case None:
+            return "nothing"
+        case _:
+            text = repr(value)
+            return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _nearest(name: str, names: Sequence[str]) -> str:
+    close = get_close_matches(name, names, n=1, cutoff=0.5)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _names(document_type: object) -> list[str]:
+    if isinstance(document_type, type) and issubclass(document_type, BaseModel):
+        return [field.alias or name for name, field in document_type.model_fields.items()]
+    return []
+
+
+def _type_at(document_type: object, steps: Sequence[Step]) -> object:
+    """The type that stands at `steps` below `document_type`."""
+    for step in steps:
+        document_type = _bare(document_type)
+        if isinstance(document_type, type) and issubclass(document_type, BaseModel):
+            fields = {field.alias or name: field for name, field in document_type.model_fields.items()}
+            if step not in fields:
+                return None
+            document_type = fields[str(step)].annotation
+        elif get_origin(document_type) in (dict, Mapping):
+            document_type = get_args(document_type)[1]
+        elif get_origin(document_type) is list:
+            document_type = get_args(document_type)[0]
+        else:
+            return None
+    return _bare(document_type)
+
+
+def _bare(document_type: object) -> object:
+    """Without Annotated and Optional."""
+    while True:
+        if get_origin(document_type) is Annotated:
+            document_type = get_args(document_type)[0]
+        elif get_origin(document_type) in (Union, UnionType):
+            document_type = next(part for part in get_args(document_type) if part is not type(None))
+        else:
+            return document_type

@@ -1,0 +1,181 @@
+"""One tree of errors.
+
+Every fault that a person can act on is an `EdgewiseError`: one sentence, a hint that says what to do
+next, and an exit code of its own. Only `cli/` (and, later, the HTTP layers) turn it into a code.
+Anything else that escapes is a bug and keeps its traceback.
+
+    EdgewiseError                 1
+    ├── BadInput
+    │   ├── BadDocument          10   edge.yaml (or a catalogue file) has faults; lists all of them
+    │   ├── BadModel             11   the model file does not load
+    │   ├── BadData              12   shape, dtype, names or labels do not fit the model
+    │   ├── DataNotFinite        13   NaN or infinity in the data
+    │   ├── UnknownMetric        14   no such metric, or the named function does not work
+    │   ├── BadBudget            15   a budget that contradicts itself
+    │   ├── UnknownMachine       16   not in the catalogue; offers the nearest names
+    │   ├── BadConfiguration     17   a setting of Edgewise itself
+    │   └── NotFound             18   a file or a name that is not there
+    ├── NoFeasibleDesign         20   nothing fits the budget; carries the plan with its relaxations
+    ├── NoRunnableDesign         21   no runtime here can run the model at all
+    ├── RecipeNotApplicable      22   a recipe does not apply to this model or machine (a verdict, seldom seen)
+    ├── ChildFailed              23   a child process crashed, hung or ran out of memory
+    ├── MissingDependency        30   an optional package is not installed
+    ├── StoreFull                40   no space left on the device
+    ├── StoreCorrupt             41   bytes in the store do not match their digest
+    ├── StoreUnusable            42   the store's folder cannot be read or written
+    └── Busy                     43   another process is at the same work
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from edgewise.documents import Fault
+    from edgewise.nouns import Plan
+
+
+class EdgewiseError(Exception):
+    """A fault that a person can act on.
+
+    Args:
+        message: one sentence that says what is wrong.
+        hint: what to do next.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class BadInput(EdgewiseError):
+    """Something that was given to us cannot be used."""
+
+
+class BadDocument(BadInput):
+    """A document has faults; `faults` lists every one of them, not only the first."""
+
+    exit_code = 10
+
+    def __init__(self, message: str, *, faults: "Sequence[Fault]" = (), hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.faults = tuple(faults)
+
+
+class BadModel(BadInput):
+    """The model file does not load."""
+
+    exit_code = 11
+
+
+class BadData(BadInput):
+    """The data's shape, dtype, names or labels do not fit the model."""
+
+    exit_code = 12
+
+
+class DataNotFinite(BadInput):
+    """The data holds NaN or infinity."""
+
+    exit_code = 13
+
+
+class UnknownMetric(BadInput):
+    """There is no such metric, or the function it names does not work."""
+
+    exit_code = 14
+
+
+class BadBudget(BadInput):
+    """A budget that contradicts itself."""
+
+    exit_code = 15
+
+
+class UnknownMachine(BadInput):
+    """A machine that the catalogue does not have."""
+
+    exit_code = 16
+
+
+class BadConfiguration(BadInput):
+    """A setting of Edgewise itself is wrong."""
+
+    exit_code = 17
+
+
+class NotFound(BadInput):
+    """A file or a name that is not there."""
+
+    exit_code = 18
+
+
+class NoFeasibleDesign(EdgewiseError):
+    """Nothing fits the budget. `plan` says why for every design, and what would fit."""
+
+    exit_code = 20
+
+    def __init__(self, message: str, *, plan: "Plan", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.plan = plan
+
+
+class NoRunnableDesign(EdgewiseError):
+    """No runtime that is installed here can run the model."""
+
+    exit_code = 21
+
+
+class RecipeNotApplicable(EdgewiseError):
+    """A recipe does not apply to this model or machine; the message becomes the verdict's reason."""
+
+    exit_code = 22
+
+
+class ChildFailed(EdgewiseError):
+    """A child process crashed, hung or ran out of memory.
+
+    Args:
+        log: what the child wrote to its standard error, newest last.
+        lasting: the child itself answered that it cannot, so that trying again would end the same;
+            False for crashes, timeouts and trouble with disk or memory.
+    """
+
+    exit_code = 23
+
+    def __init__(self, message: str, *, log: str = "", lasting: bool = False, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.log = log
+        self.lasting = lasting
+
+
+class MissingDependency(EdgewiseError):
+    """An optional package is needed and not installed."""
+
+    exit_code = 30
+
+
+class StoreFull(EdgewiseError):
+    """No space left where the store is."""
+
+    exit_code = 40
+
+
+class StoreCorrupt(EdgewiseError):
+    """Bytes in the store do not match their digest."""
+
+    exit_code = 41
+
+
+class StoreUnusable(EdgewiseError):
+    """The store's folder cannot be read or written."""
+
+    exit_code = 42
+
+
+class Busy(EdgewiseError):
+    """Another process is at the same work."""
+
+    exit_code = 43

@@ -1,0 +1,528 @@
+"""The words of Edgewise as frozen dataclasses.
+
+Plain values: no I/O, no third-party types. Documents from outside are validated where they enter and
+become these; inside, they are trusted. Mappings in here are never changed after construction.
+
+Names carry their unit where the unit is fixed (`size_bytes`); a `Measurement` carries its own.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+# --- Figures ----------------------------------------------------------------------------------
+
+
+class Quantity(StrEnum):
+    """What a figure is about. The value is the name in documents."""
+
+    METRIC = "metric"
+    DROP = "accuracy_drop"
+    LATENCY_MIN = "latency_min"
+    LATENCY_P50 = "latency_p50"
+    LATENCY_P90 = "latency_p90"
+    LATENCY_P99 = "latency_p99"
+    THROUGHPUT = "throughput"
+    MEMORY = "memory"
+    FLASH = "flash"
+    LOAD_TIME = "load_time"
+    POWER = "power"
+    ENERGY = "energy"
+    PRICE = "price"
+
+    @property
+    def higher_is_better(self) -> bool:
+        """True for throughput alone; the metric's own direction is known to `Plan.metric`."""
+        return self is Quantity.THROUGHPUT
+
+
+class ProvenanceKind(StrEnum):
+    """Where a figure comes from; no figure exists without one."""
+
+    MEASURED = "measured"
+    COMPILER = "compiler"
+    CALIBRATED = "calibrated"
+    PUBLISHED = "published"
+    DECLARED = "declared"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """Where one figure comes from.
+
+    Attributes:
+        kind: measured here, from a vendor's compiler, estimated, published, or declared by the user.
+        by: the machine measured on, the tool with version, or the source's address.
+        date: ISO 8601 day (or moment) of the figure.
+        load: one-minute load average while measuring, None where it means nothing.
+    """
+
+    kind: ProvenanceKind
+    by: str
+    date: str = ""
+    load: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """One figure with its unit, interval and provenance.
+
+    Attributes:
+        value: point estimate, in `unit`.
+        low, high: 95 % confidence interval of `value`; equal to it for exact figures.
+        unit: base unit of the quantity's dimension (see `units.py`); "" for a pure number.
+        n: observations behind it; 1 for figures that were read, not sampled.
+        spread: interquartile range of the single observations, in `unit`; None where there is one.
+    """
+
+    value: float
+    low: float
+    high: float
+    unit: str
+    n: int
+    provenance: Provenance
+    spread: float | None = None
+
+    @classmethod
+    def exact(cls, value: float, unit: str, provenance: Provenance) -> "Measurement":
+        """A figure without an interval."""
+        return cls(value=value, low=value, high=value, unit=unit, n=1, provenance=provenance)
+
+    def overlaps(self, other: "Measurement") -> bool:
+        """True where the intervals share a point, so that neither figure may be called the better."""
+        return self.low <= other.high and other.low <= self.high
+
+
+# --- Models and what is made of them ----------------------------------------------------------
+
+
+class ModelFormat(StrEnum):
+    """File formats that a runtime can load. ONNX is the hub."""
+
+    ONNX = "onnx"
+    TFLITE = "tflite"
+    OPENVINO = "openvino"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tensor:
+    """An input or output: `dtype` by numpy's name; a dynamic axis of `shape` is its name, a str."""
+
+    name: str
+    dtype: str
+    shape: tuple[int | str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signature:
+    """What goes in and what comes out, in the model's own order."""
+
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """One operator of the graph. `macs` are per inference at batch 1, None where a shape is unknown."""
+
+    name: str
+    operator: str
+    output_shape: tuple[int | str, ...]
+    parameters: int
+    macs: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFile:
+    """A file that belongs to a model: its name beside the others and the digest of its bytes."""
+
+    name: str
+    digest: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A trained model as it was given to us.
+
+    Attributes:
+        files: the model file first, then what it refers to (external weights).
+        parameters_by_dtype: how many parameters of each dtype, e.g. {"float32": 26122}.
+    """
+
+    name: str
+    format: ModelFormat
+    files: tuple[ModelFile, ...]
+    opset: int | None
+    signature: Signature
+    layers: tuple[Layer, ...]
+    parameters_by_dtype: Mapping[str, int]
+
+    @property
+    def digest(self) -> str:
+        """Digest of the model file."""
+        return self.files[0].digest
+
+    @property
+    def parameters(self) -> int:
+        """All parameters, whatever their dtype."""
+        return sum(self.parameters_by_dtype.values())
+
+    @property
+    def macs(self) -> int | None:
+        """Multiply-accumulates of one inference; None where any layer's are unknown."""
+        known = [layer.macs for layer in self.layers if layer.macs is not None]
+        return sum(known) if len(known) == len(self.layers) else None
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all files together."""
+        return sum(file.size_bytes for file in self.files)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How a Variant is made from a Model.
+
+    Attributes:
+        name: short and unique, as shown to people: "int8 u8s8 reduced percentile".
+        method: the transformation that makes it, a key of `design.transform`.
+        format: what comes out.
+        settings: the transformation's own settings.
+        precision: arithmetic of most of the work: "fp32", "fp16", "int8", "mixed".
+    """
+
+    name: str
+    method: str
+    format: ModelFormat
+    precision: str
+    settings: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """A Model after a Recipe; hardware-neutral. `notes` are what the transformation wants known."""
+
+    recipe: Recipe
+    files: tuple[ModelFile, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all files together."""
+        return sum(file.size_bytes for file in self.files)
+
+
+# --- Machines ---------------------------------------------------------------------------------
+
+
+class AcceleratorKind(StrEnum):
+    """What sort of thing computes."""
+
+    CPU = "cpu"
+    GPU = "gpu"
+    NPU = "npu"
+    TPU = "tpu"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accelerator:
+    """What computes, inside a Machine.
+
+    Attributes:
+        name: unique within its machine: "cpu", "gpu", "ethos-u55".
+        title: the part's own name: "4x Cortex-A53 at 1.5 GHz".
+        peak_rate: operations per second by dtype name (a multiply-accumulate counts as two).
+        dtypes: what it computes in; includes all keys of `peak_rate`.
+        isa: instruction-set flags that decide numerics and speed ("avx2", "avx_vnni", "asimddp").
+        compilers: what compiles for it ("openvino", "vela", "tensorrt", "edgetpu-compiler").
+        operators: where the list of supported operators is published, or "" for a full CPU.
+        configurations: what it can be built or set to: {"macs": ("32", "64"), "mig": ("1g.5gb",)}.
+    """
+
+    name: str
+    kind: AcceleratorKind
+    title: str
+    dtypes: tuple[str, ...]
+    peak_rate: Mapping[str, Measurement] = field(default_factory=dict)
+    cores: int | None = None
+    isa: tuple[str, ...] = ()
+    compilers: tuple[str, ...] = ()
+    operators: str = ""
+    configurations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """An entry of the hardware catalogue, or the machine at hand (`this`).
+
+    A figure that nobody publishes is None, never a guess. Units: bytes, B/s, W, USD.
+    """
+
+    name: str
+    title: str
+    vendor: str
+    architecture: str
+    accelerators: tuple[Accelerator, ...]
+    memory: Measurement | None = None
+    memory_bandwidth: Measurement | None = None
+    power_idle: Measurement | None = None
+    power_loaded: Measurement | None = None
+    price: Measurement | None = None
+    meters: tuple[str, ...] = ()
+    note: str = ""
+
+    @property
+    def cpu(self) -> Accelerator:
+        """The first CPU; every machine has one."""
+        return next(part for part in self.accelerators if part.kind is AcceleratorKind.CPU)
+
+
+# --- What is asked for ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """One line of a budget: `quantity` at most `value` (at least, for throughput), in the base unit."""
+
+    quantity: Quantity
+    value: float
+    unit: str
+
+    def admits(self, value: float) -> bool:
+        """True where `value`, in the limit's unit, is within it."""
+        return value >= self.value if self.quantity.higher_is_better else value <= self.value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """What a Site can afford: its limits, each quantity at most once."""
+
+    limits: tuple[Limit, ...] = ()
+
+    def limit(self, quantity: Quantity) -> Limit | None:
+        """The limit on `quantity`, None where it is free."""
+        return next((limit for limit in self.limits if limit.quantity is quantity), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineChoice:
+    """A candidate machine of a site, with what the user declares about it.
+
+    Attributes:
+        threads: thread counts to try; empty means one and all cores.
+        power_watt: declared power under load, for energy where there is no meter.
+        price_usd: declared price.
+    """
+
+    name: str
+    threads: tuple[int, ...] = ()
+    power_watt: float | None = None
+    price_usd: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """The way to the site: speed in bit/s and how often a new model is expected."""
+
+    bandwidth_bit_per_s: float
+    updates_per_month: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """A place where the model must run, and what it can afford."""
+
+    name: str
+    node: Literal["device", "microshift", "openshift"]
+    machines: tuple[MachineChoice, ...]
+    budget: Budget
+    link: Link | None = None
+    strategy: Literal["embedded", "external", "modelcar", "auto"] = "auto"
+
+
+# --- Designs and verdicts ---------------------------------------------------------------------
+
+
+class RuntimeName(StrEnum):
+    """The runtimes that run a compiled model; the value is the name of its file in `runtimes/`."""
+
+    ONNXRUNTIME = "onnxruntime"
+    OPENVINO = "openvino"
+    LITERT = "litert"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuntimeConfiguration:
+    """A runtime with everything that was set when it was measured; serving uses exactly this."""
+
+    runtime: RuntimeName
+    version: str
+    threads: int
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+class Stage(StrEnum):
+    """How far a design came. Cheap things first: what fails early is never timed."""
+
+    PROPOSED = "proposed"
+    BUILT = "built"
+    EVALUATED = "evaluated"
+    TIMED = "timed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Design:
+    """Variant x runtime x accelerator configuration, with its figures.
+
+    Attributes:
+        name: unique within a plan, as shown to people.
+        machine: catalogue name of the machine.
+        variant: None where the recipe could not be applied.
+        stage: how far it came.
+        failure: why it went no further than `stage`, one sentence; "" where it was not stopped.
+        caveats: what must be known before it is used, one sentence each.
+        log: digest of what the tools wrote while building and running it, "" if nothing.
+    """
+
+    name: str
+    machine: str
+    recipe: Recipe
+    configuration: RuntimeConfiguration
+    stage: Stage
+    variant: Variant | None = None
+    figures: Mapping[Quantity, Measurement] = field(default_factory=dict)
+    failure: str = ""
+    caveats: tuple[str, ...] = ()
+    log: str = ""
+
+
+class Finding(StrEnum):
+    """What the figures say about one limit."""
+
+    FITS = "fits"
+    UNPROVEN = "unproven"
+    MISSES = "misses"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitFinding:
+    """One limit of the budget against one design, with the reason in a sentence."""
+
+    limit: Limit
+    finding: Finding
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """A design, feasible or rejected, with the reason in a sentence."""
+
+    design: Design
+    feasible: bool
+    reason: str
+    findings: tuple[LimitFinding, ...] = ()
+    on_frontier: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relaxation:
+    """A smallest change of one limit that would make a design feasible, all other limits as they are.
+
+    Attributes:
+        limit: as it is asked for.
+        needed: what it would have to be, in the limit's unit.
+        design: name of the design that it would admit.
+    """
+
+    limit: Limit
+    needed: float
+    design: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """How predictions are judged.
+
+    Attributes:
+        name: accuracy, auc, f1, mae, rmse, or package.module:function.
+        higher_is_better: False for errors.
+        against: "labels", or "reference" where the data has none and agreement with the model as
+            given is judged instead.
+    """
+
+    name: str
+    higher_is_better: bool
+    against: Literal["labels", "reference"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataSummary:
+    """The data as it was split; the two parts never overlap."""
+
+    digest: str
+    samples: int
+    calibration: int
+    evaluation: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conditions:
+    """Under what circumstances the figures were taken.
+
+    Attributes:
+        cpu: the CPU's own name.
+        load_before, load_after: one-minute load averages around the timing.
+        duration_s: wall time of the whole plan; of the first plan, for what came from the store.
+    """
+
+    machine: str
+    cpu: str
+    cores: int
+    isa: tuple[str, ...]
+    load_before: float
+    load_after: float
+    date: str
+    versions: Mapping[str, str]
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The answer for one site.
+
+    Attributes:
+        reference: name of the design that every drop is measured against: the model as given.
+        verdicts: every design that was considered, best first.
+        choice, runner_up: names of designs; None where nothing is feasible.
+        why: why the choice and not the runner-up, and what would change it, one sentence each.
+        relaxations: filled where nothing is feasible.
+        not_planned: machines of the site that this plan says nothing about, with the reason.
+        edgewise: version that made the plan.
+    """
+
+    edgewise: str
+    site: Site
+    model: Model
+    metric: Metric
+    data: DataSummary
+    conditions: Conditions
+    reference: str
+    verdicts: tuple[Verdict, ...]
+    choice: str | None
+    runner_up: str | None
+    why: tuple[str, ...]
+    relaxations: tuple[Relaxation, ...]
+    not_planned: Mapping[str, str] = field(default_factory=dict)
+
+    def verdict(self, name: str) -> Verdict:
+        """The verdict of the design called `name`.
+
+        Raises:
+            KeyError: no such design.
+        """
+        return {verdict.design.name: verdict for verdict in self.verdicts}[name]
