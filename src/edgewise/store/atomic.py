@@ -1,0 +1,64 @@
+"""The one door to writing on disk: a crash at any instant leaves the old file or the new one.
+
+Temporary file in the same folder, write, fsync, rename, fsync of the folder. Every step is a call in
+this module, so that tests can make each of them fail.
+"""
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+from uuid import uuid4
+
+from edgewise.errors import EdgewiseError, StoreFull, StoreUnusable
+
+TEMPORARY_PREFIX = ".tmp-"
+
+
+def explain(error: OSError, path: Path) -> EdgewiseError:
+    """`error` while writing below `path`, as a sentence with a hint."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StoreFull(
+            f"no space left in {path.parent}", hint="free some space, or set EDGEWISE_STORE to another folder"
+        )
+    reason = error.strerror or str(error)
+    return StoreUnusable(f"{path} cannot be written: {reason}", hint="check the folder's owner and permissions")
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file to write to that takes the place of `path` when the block ends without an error.
+
+    Raises:
+        StoreFull: no space left; `path` is as it was.
+        StoreUnusable: any other trouble of the file system; `path` is as it was.
+    """
+    temporary = path.parent / f"{TEMPORARY_PREFIX}{os.getpid()}-{uuid4().hex}"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise explain(error, path) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write(path: Path, content: bytes) -> None:
+    """Put `content` at `path`, whole or not at all."""
+    with replacing(path) as file:
+        file.write(content)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
