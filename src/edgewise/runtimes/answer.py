@@ -1,0 +1,35 @@
+"""The child's side of `child.Child`: commands in, answers out, everything else to the log."""
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any
+
+MAX_MESSAGE = 400
+
+
+def serve(commands: Mapping[str, Callable[..., Any]]) -> None:
+    """Answer commands from standard input until it ends.
+
+    Native libraries print where they like: the real standard output is kept for answers, and file
+    descriptor 1 becomes the log. A Python exception is answered as one line, with the traceback logged.
+    """
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    for line in sys.stdin:
+        message = json.loads(line)
+        try:
+            answer = {"result": commands[message["command"]](**message["arguments"])}
+        except Exception as error:  # whatever a runtime raises is the parent's verdict, not our crash
+            traceback.print_exc()
+            answer = {"error": _sentence(error), "lasting": not isinstance(error, OSError | MemoryError)}
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+
+def _sentence(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    text = " ".join(lines[:3]) or type(error).__name__
+    return text if len(text) <= MAX_MESSAGE else text[: MAX_MESSAGE - 3] + "..."

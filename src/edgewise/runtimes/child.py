@@ -1,0 +1,141 @@
+"""The one door to child processes.
+
+A child is a module of ours, run as `python -m MODULE`, that answers JSON lines: one command in on its
+standard input, one answer out. Whatever it prints otherwise lands in its log. It runs in a session of its
+own, so that Ctrl-C reaches the parent alone, which then ends its children.
+"""
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from types import TracebackType
+from typing import IO, Any, Self
+from weakref import WeakSet
+
+from edgewise.errors import ChildFailed
+
+LOG_BYTES = 64 << 10
+GRACE_SECONDS = 2.0
+
+_ENVIRONMENT = {
+    "CI": "true",  # NNCF's telemetry asks nothing and sends nothing where it believes to run in CI
+    "ORT_DISABLE_TELEMETRY": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "PYTHONUNBUFFERED": "1",
+    "TF_CPP_MIN_LOG_LEVEL": "1",
+}
+
+
+_living: "WeakSet[Child]" = WeakSet()
+
+
+def kill_all() -> None:
+    """End every child at once; whoever waits for one gets ChildFailed."""
+    for child in list(_living):
+        child.kill()
+
+
+class Child:
+    """A child process that answers commands; a context manager that always ends it.
+
+    Args:
+        module: what runs, e.g. `edgewise.runtimes.worker`.
+        name: what it is called in messages.
+        prefix: what to run Python under, e.g. an emulator with its options.
+    """
+
+    def __init__(self, module: str, *, name: str, prefix: tuple[str, ...] = ()) -> None:
+        self._name = name
+        self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
+        self._process = subprocess.Popen(
+            [*prefix, sys.executable, "-m", module],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            env=os.environ | _ENVIRONMENT,
+            start_new_session=True,
+        )
+        self._pending = b""
+        _living.add(self)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def call(self, command: str, *, timeout_s: float, **arguments: Any) -> Any:
+        """Answer to `command`.
+
+        Raises:
+            ChildFailed: the child answered with an error, died, or took longer than `timeout_s`.
+        """
+        assert self._process.stdin is not None
+        line = json.dumps({"command": command, "arguments": arguments}, allow_nan=False) + "\n"
+        try:
+            self._process.stdin.write(line.encode())
+            self._process.stdin.flush()
+        except OSError:
+            raise self._died() from None
+        answer = json.loads(self._read_line(time.monotonic() + timeout_s, command, timeout_s))
+        if "error" in answer:
+            raise ChildFailed(answer["error"], log=self.log(), lasting=answer["lasting"])
+        return answer["result"]
+
+    def log(self) -> str:
+        """The newest `LOG_BYTES` of what the child wrote to its standard error."""
+        size = self._log.seek(0, os.SEEK_END)
+        self._log.seek(max(0, size - LOG_BYTES))
+        return self._log.read().decode(errors="replace")
+
+    def close(self) -> None:
+        """End the child: politely, then not."""
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                try:
+                    stream.close()
+                except OSError:
+                    continue
+        try:
+            self._process.wait(timeout=GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._log.close()
+
+    def kill(self) -> None:
+        """End the child at once; its log stays readable until `close`."""
+        self._process.kill()
+        self._process.wait()
+
+    def _read_line(self, deadline: float, command: str, timeout_s: float) -> bytes:
+        assert self._process.stdout is not None
+        descriptor = self._process.stdout.fileno()
+        while b"\n" not in self._pending:
+            readable, _, _ = select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))
+            if not readable:
+                self.kill()
+                raise ChildFailed(f"{self._name} gave no answer to {command} in {timeout_s:.0f} s", log=self.log())
+            chunk = os.read(descriptor, 1 << 16)
+            if not chunk:
+                raise self._died()
+            self._pending += chunk
+        line, _, self._pending = self._pending.partition(b"\n")
+        return line
+
+    def _died(self) -> ChildFailed:
+        code = self._process.wait()
+        if code < 0:
+            cause = f"was ended by {signal.Signals(-code).name}"
+            if -code == signal.SIGKILL:
+                cause += " (out of memory?)"
+        else:
+            cause = f"ended with exit code {code}"
+        return ChildFailed(f"{self._name} {cause}", log=self.log())

@@ -1,0 +1,70 @@
+"""ONNX Runtime on the CPU.
+
+Options:
+    graph: "all" (default), "extended", "basic" or "off": level of graph optimisation.
+    precise_int8: "1" keeps 8-bit products from saturating on x86 CPUs without VNNI
+        (`session.x64quantprecision`), at a cost in speed there and none elsewhere.
+
+Telemetry is on in the Linux wheel unless the variable is set before the import, hence the first lines.
+"""
+
+import os
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import onnxruntime as ort
+
+from edgewise.runtimes.protocol import Shapes
+from edgewise.runtimes.samples import Array
+
+_LEVELS = {
+    "all": ort.GraphOptimizationLevel.ORT_ENABLE_ALL,
+    "extended": ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
+    "basic": ort.GraphOptimizationLevel.ORT_ENABLE_BASIC,
+    "off": ort.GraphOptimizationLevel.ORT_DISABLE_ALL,
+}
+_LOG_WARNINGS = 2
+
+
+class _Session:
+    def __init__(self, session: ort.InferenceSession) -> None:
+        self._session = session
+        self._inputs = [tensor.name for tensor in session.get_inputs()]
+        self._outputs = [tensor.name for tensor in session.get_outputs()]
+
+    def run(self, inputs: Sequence[Array]) -> list[Array]:
+        feed = dict(zip(self._inputs, inputs, strict=True))
+        outputs: list[Array] = self._session.run(self._outputs, feed)
+        return outputs
+
+
+def load(path: Path, *, threads: int, options: Mapping[str, str], shapes: Shapes) -> _Session:
+    """A session on `path` with `threads` intra-op threads; dynamic axes are fixed to `shapes`."""
+    settings = ort.SessionOptions()
+    settings.intra_op_num_threads = threads
+    settings.inter_op_num_threads = 1
+    settings.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    settings.graph_optimization_level = _LEVELS[options.get("graph", "all")]
+    settings.log_severity_level = _LOG_WARNINGS
+    if options.get("precise_int8") == "1":
+        settings.add_session_config_entry("session.x64quantprecision", "1")
+    for axis, size in _dynamic_axes(path, shapes).items():
+        settings.add_free_dimension_override_by_name(axis, size)
+    return _Session(ort.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"]))
+
+
+def _dynamic_axes(path: Path, shapes: Shapes) -> dict[str, int]:
+    """Size of every named dynamic axis; a name that would need two sizes is left dynamic."""
+    peek = ort.SessionOptions()
+    peek.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    peek.log_severity_level = 3
+    inputs = ort.InferenceSession(str(path), peek, providers=["CPUExecutionProvider"]).get_inputs()
+    sizes: dict[str, set[int]] = {}
+    for tensor, shape in zip(inputs, shapes, strict=True):
+        for axis, size in zip(tensor.shape, shape, strict=True):
+            if isinstance(axis, str):
+                sizes.setdefault(axis, set()).add(size)
+    return {axis: found.pop() for axis, found in sizes.items() if len(found) == 1}

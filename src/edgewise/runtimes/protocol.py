@@ -1,0 +1,81 @@
+"""What every runtime can do, and which runtimes there are.
+
+A runtime is one file beside this one with a function `load`; it is imported only where it is used, so
+that a device pays for the one it has. What the designer measures through `Session.run` is what serving
+runs.
+"""
+
+import importlib
+import importlib.metadata
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from edgewise.errors import MissingDependency
+from edgewise.nouns import ModelFormat, RuntimeName
+from edgewise.runtimes.samples import Array
+
+Shapes = Sequence[tuple[int, ...]]
+"""Concrete shape of every input, in the model's order."""
+
+
+class Session(Protocol):
+    """A loaded model, ready to run."""
+
+    def run(self, inputs: Sequence[Array]) -> list[Array]:
+        """Outputs for `inputs`, both in the model's own order.
+
+        Args:
+            inputs: C-contiguous arrays of the shapes that the session was loaded with, in the dtypes of
+                the model as given (a quantised model's own conversions happen inside).
+
+        Returns:
+            Arrays that belong to the caller until the next call.
+        """
+
+
+class Load(Protocol):
+    """How a runtime's file makes a Session."""
+
+    def __call__(self, path: Path, *, threads: int, options: Mapping[str, str], shapes: Shapes) -> Session:
+        """Load the model in `path`; raises whatever the runtime raises."""
+
+
+PACKAGES: Mapping[RuntimeName, str] = {
+    RuntimeName.ONNXRUNTIME: "onnxruntime",
+    RuntimeName.OPENVINO: "openvino",
+    RuntimeName.LITERT: "ai-edge-litert",
+}
+
+FORMATS: Mapping[RuntimeName, tuple[ModelFormat, ...]] = {
+    RuntimeName.ONNXRUNTIME: (ModelFormat.ONNX,),
+    RuntimeName.OPENVINO: (ModelFormat.OPENVINO, ModelFormat.ONNX, ModelFormat.TFLITE),
+    RuntimeName.LITERT: (ModelFormat.TFLITE,),
+}
+
+
+def versions() -> dict[RuntimeName, str]:
+    """The runtimes that are installed here, with their versions; nothing is imported for it."""
+    found = {}
+    for runtime, package in PACKAGES.items():
+        try:
+            found[runtime] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def loader(runtime: RuntimeName) -> Load:
+    """The `load` of `runtime`, importing it now.
+
+    Raises:
+        MissingDependency: the runtime's package is not installed.
+    """
+    try:
+        module = importlib.import_module(f"edgewise.runtimes.{runtime.value}")
+    except ModuleNotFoundError as error:
+        raise MissingDependency(
+            f"{runtime} needs the package {PACKAGES[runtime]}", hint=f"pip install 'edgewise[{runtime}]'"
+        ) from error
+    load: Load = module.load
+    return load
