@@ -1,0 +1,190 @@
+"""Choosing what to run: the cheapest design that the site can afford.
+
+Pure: takes judged designs, returns the order, the frontier, the choice, and what would fit where nothing
+does. Measuring is `measure.py`'s work, judging `judge.py`'s.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from edgewise.design import words
+from edgewise.design.judge import admitted
+from edgewise.design.statistics import Estimate
+from edgewise.nouns import (
+    Design,
+    Finding,
+    LimitFinding,
+    Metric,
+    Quantity,
+    Relaxation,
+    Stage,
+    Verdict,
+)
+
+Ratio = Callable[[str, str], Estimate | None]
+"""How many times the first design takes as long as the second, paired; None where they were not paired."""
+
+FRONTIER = (Quantity.LATENCY_P50, Quantity.METRIC, Quantity.MEMORY, Quantity.FLASH, Quantity.ENERGY, Quantity.PRICE)
+NOISE = 0.02
+"""Differences under this share of a figure do not put a design on the frontier or off it."""
+TIE = 1.05
+"""A design that may be as fast as the fastest, and is no slower than this as observed, is its equal."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """The outcome. `tied` are feasible designs that could not be told from the fastest."""
+
+    chosen: str | None
+    runner_up: str | None
+    tied: tuple[str, ...]
+
+
+def mark_frontier(verdicts: Sequence[Verdict], metric: Metric) -> list[Verdict]:
+    """The same verdicts with `on_frontier` set for timed designs that no other dominates."""
+    timed = [verdict.design for verdict in verdicts if verdict.design.stage is Stage.TIMED]
+    best = {design.name for design in timed if not any(_dominates(other, design, metric) for other in timed)}
+    return [replace(verdict, on_frontier=verdict.design.name in best) for verdict in verdicts]
+
+
+def _dominates(one: Design, other: Design, metric: Metric) -> bool:
+    """True where `one` is nowhere worse than `other` beyond noise and somewhere better beyond it."""
+    better = False
+    for quantity in FRONTIER:
+        if quantity not in one.figures or quantity not in other.figures:
+            continue
+        a, b = one.figures[quantity].value, other.figures[quantity].value
+        if quantity is Quantity.METRIC and metric.higher_is_better:
+            a, b = -a, -b
+        noise = 0.0 if quantity is Quantity.METRIC else NOISE * max(abs(a), abs(b))
+        if a > b + noise:
+            return False
+        better = better or a < b - noise
+    return better
+
+
+def choose(verdicts: Sequence[Verdict], ratio: Ratio) -> Choice:
+    """The cheapest feasible design: price, then energy, then latency; among equals the smallest.
+
+    Equal in latency are designs whose paired ratio to the fastest may be one and is at most `TIE`.
+    """
+    feasible = sorted((verdict.design for verdict in verdicts if verdict.feasible), key=_cost)
+    if not feasible:
+        return Choice(chosen=None, runner_up=None, tied=())
+    first = feasible[0]
+    tied = [design for design in feasible[1:] if _cost(design)[:2] == _cost(first)[:2] and _equal(design, first, ratio)]
+    ordered = sorted([first, *tied], key=_size)
+    rest = [design for design in feasible if design not in ordered]
+    ranking = [*ordered, *rest]
+    return Choice(
+        chosen=ranking[0].name,
+        runner_up=_rival(ranking),
+        tied=tuple(design.name for design in ordered[1:]),
+    )
+
+
+def _rival(ranking: Sequence[Design]) -> str | None:
+    """The next best that is another recipe or runtime, not the same with another thread count."""
+    first = ranking[0]
+    for design in ranking[1:]:
+        if (design.recipe, design.configuration.runtime) != (first.recipe, first.configuration.runtime):
+            return design.name
+    return ranking[1].name if len(ranking) > 1 else None
+
+
+def _cost(design: Design) -> tuple[float, float, float]:
+    return (
+        _high(design, Quantity.PRICE),
+        _high(design, Quantity.ENERGY),
+        design.figures[Quantity.LATENCY_P50].value,
+    )
+
+
+def _size(design: Design) -> tuple[int, float, float]:
+    return (
+        design.configuration.threads,
+        design.figures[Quantity.MEMORY].value,
+        design.figures[Quantity.FLASH].value,
+    )
+
+
+def _high(design: Design, quantity: Quantity) -> float:
+    return design.figures[quantity].high if quantity in design.figures else 0.0
+
+
+def _equal(design: Design, first: Design, ratio: Ratio) -> bool:
+    estimate = ratio(design.name, first.name)
+    if estimate is None:
+        return design.figures[Quantity.LATENCY_P50].overlaps(first.figures[Quantity.LATENCY_P50])
+    return estimate.low <= 1.0 and estimate.value <= TIE
+
+
+def in_order(verdicts: Sequence[Verdict], choice: Choice) -> list[Verdict]:
+    """Best first: the choice, its equals, other feasible designs, then the rejected by how far they came."""
+    front = [name for name in (choice.chosen, *choice.tied) if name]
+    stages = list(Stage)
+
+    def place(verdict: Verdict) -> tuple[int, int, int, float]:
+        design = verdict.design
+        latency = design.figures.get(Quantity.LATENCY_P50)
+        rank = front.index(design.name) if design.name in front else len(front)
+        return (
+            rank,
+            0 if verdict.feasible else 1,
+            -stages.index(design.stage),
+            latency.value if latency else 0.0,
+        )
+
+    return sorted(verdicts, key=place)
+
+
+def relax(verdicts: Sequence[Verdict]) -> tuple[Relaxation, ...]:
+    """For each limit the smallest change that would admit a design; several together where one is not enough."""
+    single = [_relaxation(verdict, against) for verdict in verdicts if (against := _only_obstacle(verdict))]
+    best: dict[Quantity, Relaxation] = {}
+    for relaxation in single:
+        quantity = relaxation.limit.quantity
+        if quantity not in best or _excess(relaxation) < _excess(best[quantity]):
+            best[quantity] = relaxation
+    return tuple(best.values()) or _together(verdicts)
+
+
+def _obstacles(verdict: Verdict) -> list[LimitFinding]:
+    return [finding for finding in verdict.findings if not admitted(finding)]
+
+
+def _only_obstacle(verdict: Verdict) -> LimitFinding | None:
+    obstacles = _obstacles(verdict)
+    if len(obstacles) != 1 or verdict.design.stage is not Stage.TIMED:
+        return None
+    return obstacles[0] if obstacles[0].finding is not Finding.UNKNOWN else None
+
+
+def _relaxation(verdict: Verdict, finding: LimitFinding, *, together: str = "") -> Relaxation:
+    limit, design = finding.limit, verdict.design
+    figure = design.figures[limit.quantity]
+    needed = figure.low if limit.quantity.higher_is_better else figure.high
+    name = words.NAMES[limit.quantity]
+    sentence = (
+        f"{name} of {words.value(limit.quantity, needed)} instead of {words.value(limit.quantity, limit.value)}"
+        f"{together} would admit {design.name}"
+    )
+    return Relaxation(limit=limit, needed=needed, design=design.name, sentence=sentence)
+
+
+def _excess(relaxation: Relaxation) -> float:
+    """How far the limit must move, as a share of itself."""
+    return abs(relaxation.needed - relaxation.limit.value) / (abs(relaxation.limit.value) or 1.0)
+
+
+def _together(verdicts: Sequence[Verdict]) -> tuple[Relaxation, ...]:
+    """The least set of changes that admits one design, where no single change admits any."""
+    options: list[list[Relaxation]] = []
+    for verdict in verdicts:
+        obstacles = _obstacles(verdict)
+        known = all(finding.finding is not Finding.UNKNOWN for finding in obstacles)
+        if verdict.design.stage is Stage.TIMED and obstacles and known:
+            options.append([_relaxation(verdict, finding, together=", with the others,") for finding in obstacles])
+    if not options:
+        return ()
+    return tuple(min(options, key=lambda changes: (len(changes), sum(_excess(change) for change in changes))))

@@ -1,0 +1,98 @@
+"""Why this design and not the runner-up, and what would change the choice. Pure."""
+
+from collections.abc import Iterator, Sequence
+
+from edgewise.design import words
+from edgewise.design.choose import FRONTIER, Choice, Ratio
+from edgewise.design.statistics import Estimate
+from edgewise.nouns import Design, Finding, Quantity, Verdict
+
+NEAR = 1.5
+"""A limit that is met with less than this factor to spare is worth a sentence."""
+
+
+def why(verdicts: Sequence[Verdict], choice: Choice, reference: str, ratio: Ratio) -> tuple[str, ...]:
+    """The reasons, a sentence each, most telling first; empty where nothing was chosen."""
+    by_name = {verdict.design.name: verdict for verdict in verdicts}
+    if choice.chosen is None:
+        return ()
+    chosen = by_name[choice.chosen]
+    sentences = [_against(chosen.design, by_name[reference].design, ratio, "the model as given")]
+    if choice.tied:
+        sentences.append(
+            f"its latency cannot be told from that of {_listed(choice.tied)}; it was chosen among them for fewer"
+            " threads, less memory and smaller size, in that order"
+        )
+    if choice.runner_up:
+        sentences.append(_runner_up(chosen.design, by_name[choice.runner_up].design, ratio))
+    sentences += _unproven(chosen)
+    sentences += _would_change(verdicts, chosen)
+    return tuple(sentence for sentence in sentences if sentence)
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = list(names[:3])
+    more = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
+
+
+def _against(design: Design, other: Design, ratio: Ratio, label: str) -> str:
+    if design.name == other.name:
+        return f"{design.name} is {label}: nothing that was tried is both faster and as good"
+    estimate = ratio(other.name, design.name)
+    return f"{label} ({other.name}) takes {_times(estimate)} as long" if estimate else ""
+
+
+def _times(estimate: Estimate) -> str:
+    return f"{words.times(estimate.value)} ({estimate.low:.2f} to {estimate.high:.2f})"
+
+
+def _runner_up(design: Design, other: Design, ratio: Ratio) -> str:
+    estimate = ratio(other.name, design.name)
+    if estimate is None:
+        return f"the runner-up is {other.name}"
+    told = "takes" if estimate.low > 1 else "cannot be told apart in latency: it takes"
+    gains = [_gain(quantity, other, design) for quantity in FRONTIER if _better(quantity, other, design)]
+    in_return = f", and needs {' and '.join(gains)}" if gains else ", and is better in nothing else"
+    return f"the runner-up {other.name} {told} {_times(estimate)} as long{in_return}"
+
+
+def _better(quantity: Quantity, one: Design, other: Design) -> bool:
+    if quantity in (Quantity.METRIC, Quantity.LATENCY_P50):
+        return False
+    figures = one.figures.get(quantity), other.figures.get(quantity)
+    return figures[0] is not None and figures[1] is not None and figures[0].value < 0.9 * figures[1].value
+
+
+def _gain(quantity: Quantity, one: Design, other: Design) -> str:
+    return (
+        f"{words.value(quantity, one.figures[quantity].value)} of {words.NAMES[quantity]} instead of"
+        f" {words.value(quantity, other.figures[quantity].value)}"
+    )
+
+
+def _unproven(chosen: Verdict) -> list[str]:
+    return [finding.sentence for finding in chosen.findings if finding.finding is Finding.UNPROVEN]
+
+
+def _would_change(verdicts: Sequence[Verdict], chosen: Verdict) -> Iterator[str]:
+    """Limits that are nearly reached, and what a tighter one would pick instead."""
+    for finding in chosen.findings:
+        quantity, limit = finding.limit.quantity, finding.limit.value
+        figure = chosen.design.figures.get(quantity)
+        if figure is None or quantity is Quantity.DROP or quantity.higher_is_better or not figure.high:
+            continue
+        if limit / figure.high < NEAR:
+            shown, needed = words.value(quantity, limit), words.value(quantity, figure.high)
+            yield f"{words.NAMES[quantity]} is near its limit of {shown}: a limit under {needed} would rule it out"
+    for quantity in (Quantity.MEMORY, Quantity.FLASH):
+        smallest = min(
+            (verdict.design for verdict in verdicts if verdict.feasible),
+            key=lambda design: design.figures[quantity].value,
+        )
+        if smallest.name != chosen.design.name and _better(quantity, smallest, chosen.design):
+            figures = smallest.figures[quantity].value, chosen.design.figures[quantity].value
+            yield (
+                f"a limit on {words.NAMES[quantity]} under {words.value(quantity, figures[1])} would change the choice;"
+                f" {smallest.name} needs {words.value(quantity, figures[0])}"
+            )

@@ -1,0 +1,83 @@
+"""From raw timings to figures with interval, unit, n and provenance."""
+
+import numpy as np
+
+from edgewise import units
+from edgewise.design import statistics
+from edgewise.design.measure import MIN_CALLS_FOR_P99, PERCENTILES, Timing
+from edgewise.design.statistics import Estimate
+from edgewise.nouns import Measurement, Provenance, ProvenanceKind, Quantity
+
+MS_PER_S = 1e3
+NS_PER_S = 1e9
+MJ_PER_J = 1e3
+
+
+def measurement(estimate: Estimate, unit: str, provenance: Provenance, *, spread: float | None = None) -> Measurement:
+    """`estimate` as a figure."""
+    return Measurement(
+        value=estimate.value,
+        low=estimate.low,
+        high=estimate.high,
+        unit=unit,
+        n=estimate.n,
+        provenance=provenance,
+        spread=spread,
+    )
+
+
+def of_timing(
+    timing: Timing, provenance: Provenance, *, meter: str = "", declared_watt: float | None = None
+) -> dict[Quantity, Measurement]:
+    """Latency percentiles, throughput, load time, memory, and energy and power where they can be told.
+
+    Args:
+        meter: name of the meter that `timing.joules` was read from.
+        declared_watt: power under load as declared by the user, for an estimate where there is no meter.
+    """
+    bursts = timing.milliseconds()
+    pooled = np.concatenate(bursts)
+    quartiles = np.percentile(pooled, [25, 75])
+    spread = float(quartiles[1] - quartiles[0])
+    found = {
+        Quantity.LATENCY_MIN: Measurement.exact(float(pooled.min()), units.TIME.base, provenance),
+        Quantity.THROUGHPUT: _throughput(bursts, provenance),
+        Quantity.LOAD_TIME: Measurement.exact(timing.load_ms, units.TIME.base, provenance),
+        Quantity.MEMORY: Measurement.exact(float(timing.peak_rss_bytes), units.SIZE.base, provenance),
+    }
+    for quantity, percent in PERCENTILES.items():
+        if quantity is Quantity.LATENCY_P99 and timing.calls < MIN_CALLS_FOR_P99:
+            continue
+        estimate = statistics.percentile_of_bursts(bursts, percent)
+        found[quantity] = measurement(estimate, units.TIME.base, provenance, spread=spread)
+    return found | _energy(timing, provenance, meter, declared_watt)
+
+
+def _throughput(bursts: list[statistics.Floats], provenance: Provenance) -> Measurement:
+    """Inferences a second, one at a time, from the mean time of each burst."""
+    rates = np.array([MS_PER_S / burst.mean() for burst in bursts])
+    estimate = statistics.percentile_of_bursts([rates[index : index + 1] for index in range(len(rates))], 50)
+    return measurement(estimate, units.RATE.base, provenance)
+
+
+def _energy(
+    timing: Timing, provenance: Provenance, meter: str, declared_watt: float | None
+) -> dict[Quantity, Measurement]:
+    seconds = sum(sum(burst) for burst in timing.bursts_ns) / NS_PER_S
+    if timing.joules is not None:
+        source = Provenance(kind=ProvenanceKind.MEASURED, by=meter, date=provenance.date, load=provenance.load)
+        energy, power = MJ_PER_J * timing.joules / timing.calls, timing.joules / seconds
+    elif declared_watt is not None:
+        cpu_s = sum(timing.cpu_ns) / NS_PER_S
+        source = Provenance(
+            kind=ProvenanceKind.DECLARED,
+            by=f"CPU time of one inference at {units.show(declared_watt, units.POWER)} as declared",
+            date=provenance.date,
+        )
+        energy, power = MJ_PER_J * declared_watt * cpu_s / timing.calls, declared_watt
+    else:
+        return {}
+    return {
+        Quantity.ENERGY: Measurement.exact(energy, units.ENERGY.base, source),
+        Quantity.POWER: Measurement.exact(power, units.POWER.base, source),
+    }

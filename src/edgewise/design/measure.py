@@ -1,0 +1,352 @@
+"""Timing designs side by side, so that what disturbs one disturbs all.
+
+Every design waits loaded in a process of its own. Round after round each of them runs one burst, in an
+order shuffled anew; warm-up is apart. What disturbs the machine for a second falls on all designs alike,
+and a comparison pairs the bursts of one round. A design whose lower bound already misses the budget is
+not measured further.
+"""
+
+import datetime
+import math
+import os
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+
+from edgewise.design import statistics
+from edgewise.design.data import Data
+from edgewise.design.evaluate import load, start
+from edgewise.errors import ChildFailed
+from edgewise.nouns import Budget, Quantity, RuntimeConfiguration, Variant
+from edgewise.progress import SILENT, Progress
+from edgewise.runtimes.child import Child
+from edgewise.runtimes.samples import write_arrays
+from edgewise.store import steps
+from edgewise.store.steps import Store
+
+NS_PER_MS = 1e6
+SAMPLES = 32
+BURST_MS = 8.0
+MAX_CALLS = 64
+WARM_UP_MS = 40.0
+MIN_ROUNDS = 30
+MIN_CALLS_FOR_P99 = 300
+"""The 95 % interval of a 99th percentile needs 299 observations (0.99 ** 299 < 0.05)."""
+ROUNDS_BEFORE_STOPPING = 8
+BEATEN_BY = 1.5
+TIME_CAP_S = 90.0
+BURST_TIMEOUT_S = 600.0
+
+PERCENTILES: Mapping[Quantity, float] = {
+    Quantity.LATENCY_P50: 50.0,
+    Quantity.LATENCY_P90: 90.0,
+    Quantity.LATENCY_P99: 99.0,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contestant:
+    """A design to be timed. `quality` is its metric with higher being better, for giving up early."""
+
+    name: str
+    variant: Variant
+    configuration: RuntimeConfiguration
+    quality: float
+
+
+@dataclass(slots=True, kw_only=True)
+class Timing:
+    """What was measured of one design.
+
+    Attributes:
+        session: "plan/heat"; designs of one heat were measured in the same rounds.
+        bursts_ns: wall time of every call, a list a round.
+        cpu_ns: CPU time of each burst.
+        joules: energy of all bursts together where there is a meter.
+        date: ISO 8601 moment of the beginning.
+        load_before, load_after: one-minute load averages around the measuring.
+        stopped: why measuring ended early, "" where it did not.
+        failure: the child's last words where it died, "" where it lived.
+    """
+
+    session: str
+    load_ms: float = 0.0
+    peak_rss_bytes: int = 0
+    bursts_ns: list[list[int]] = field(default_factory=list)
+    cpu_ns: list[int] = field(default_factory=list)
+    joules: float | None = None
+    date: str = ""
+    load_before: float = 0.0
+    load_after: float = 0.0
+    stopped: str = ""
+    failure: str = ""
+
+    @property
+    def calls(self) -> int:
+        """Inferences timed."""
+        return sum(map(len, self.bursts_ns))
+
+    def milliseconds(self) -> list[statistics.Floats]:
+        """Wall time of every call in ms, an array a round."""
+        return [np.asarray(burst, dtype=np.float64) / NS_PER_MS for burst in self.bursts_ns]
+
+    def medians_ms(self) -> statistics.Floats:
+        """Median of each round, ms [rounds]."""
+        return np.array([np.median(burst) for burst in self.milliseconds()])
+
+
+def ratio(slower: Timing, faster: Timing) -> statistics.Estimate | None:
+    """How many times `slower` takes as long as `faster`, paired by round; None across sessions."""
+    rounds = min(len(slower.bursts_ns), len(faster.bursts_ns))
+    if slower.session != faster.session or rounds < 2:
+        return None
+    return statistics.paired_ratio(slower.medians_ms()[:rounds], faster.medians_ms()[:rounds])
+
+
+def time_designs(
+    contestants: Sequence[Contestant],
+    data: Data,
+    store: Store,
+    *,
+    budget: Budget,
+    machine: str,
+    meter: Callable[[], float] | None = None,
+    progress: Progress = SILENT,
+    fresh: bool = False,
+) -> dict[str, Timing]:
+    """Timings of all contestants by name, from the store where one session has them all.
+
+    Args:
+        budget: of the site; decides which designs are not worth measuring further.
+        machine: identity of this machine.
+        meter: joules used so far, where there is a meter.
+        fresh: measure again whatever the store has.
+    """
+    keys = {contestant.name: _key(contestant, data, machine, budget) for contestant in contestants}
+    known = {} if fresh else _recall(keys, store)
+    if len(known) == len(contestants):
+        return known
+    timings: dict[str, Timing] = {}
+    heats = _heats(contestants)
+    progress.stage("timing", len(contestants) * MIN_ROUNDS)
+    session = f"{os.getpid()}-{uuid4().hex[:8]}"
+    for number, heat in enumerate(heats):
+        work = _Heat(heat, data, store, budget, meter, progress, TIME_CAP_S / len(heats))
+        timings |= work.run(f"{session}/{number}")
+    for name, timing in timings.items():
+        store.record(keys[name], _document(timing))
+    return timings
+
+
+def _key(contestant: Contestant, data: Data, machine: str, budget: Budget) -> str:
+    limits = {str(limit.quantity): limit.value for limit in budget.limits if limit.quantity in PERCENTILES}
+    return steps.key(
+        "timing",
+        files=[file.digest for file in contestant.variant.files],
+        runtime=contestant.configuration.runtime.value,
+        version=contestant.configuration.version,
+        threads=contestant.configuration.threads,
+        options=dict(contestant.configuration.options),
+        data=data.summary.digest,
+        machine=machine,
+        limits=limits,
+    )
+
+
+def _recall(keys: Mapping[str, str], store: Store) -> dict[str, Timing]:
+    """All timings if each is known and all are of one session, else none: figures are compared in pairs."""
+    found = {name: store.recall(key) for name, key in keys.items()}
+    timings = {name: Timing(**record) for name, record in found.items() if record is not None}
+    sessions = {timing.session.partition("/")[0] for timing in timings.values()}
+    return timings if len(timings) == len(keys) and len(sessions) == 1 else {}
+
+
+def _document(timing: Timing) -> dict[str, Any]:
+    return {name: getattr(timing, name) for name in Timing.__dataclass_fields__}
+
+
+def _heats(contestants: Sequence[Contestant]) -> list[list[Contestant]]:
+    """Contestants in groups that fit into the free memory together."""
+    largest = max(contestant.variant.size_bytes for contestant in contestants)
+    each = (192 << 20) + 4 * largest
+    size = max(3, min(48, _available_bytes() // 2 // each))
+    count = math.ceil(len(contestants) / size)
+    return [list(contestants[start::count]) for start in range(count)]
+
+
+def _available_bytes() -> int:
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return 1 << 30
+
+
+@dataclass(slots=True, kw_only=True)
+class _Runner:
+    """A contestant with its child while a heat runs."""
+
+    contestant: Contestant
+    child: Child
+    timing: Timing
+    calls: int = 1
+
+    @property
+    def running(self) -> bool:
+        return not (self.timing.stopped or self.timing.failure)
+
+
+def _started(contestant: Contestant) -> Child | ChildFailed:
+    """A child with the contestant's runtime imported, or why there is none."""
+    try:
+        return start(contestant.configuration, contestant.variant.recipe)
+    except ChildFailed as error:
+        return error
+
+
+class _Heat:
+    """Contestants that are loaded at the same time."""
+
+    def __init__(
+        self,
+        contestants: Sequence[Contestant],
+        data: Data,
+        store: Store,
+        budget: Budget,
+        meter: Callable[[], float] | None,
+        progress: Progress,
+        cap_s: float,
+    ) -> None:
+        self._contestants = contestants
+        self._data, self._store, self._budget = data, store, budget
+        self._meter, self._progress, self._cap_s = meter, progress, cap_s
+        self._order = random.Random(0)  # noqa: S311 - an order of measuring, not a secret
+
+    def run(self, session: str) -> dict[str, Timing]:
+        date = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        busy = os.getloadavg()[0]
+        timings = {
+            contestant.name: Timing(session=session, date=date, load_before=busy) for contestant in self._contestants
+        }
+        with ExitStack() as stack:
+            folder = stack.enter_context(self._store.scratch())
+            inputs = Path(folder) / "inputs.npz"
+            head = SAMPLES if not self._data.batched else max(SAMPLES, self._data.batch)
+            write_arrays(inputs, [array[:head] for array in self._data.evaluation.inputs])
+            with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+                children = list(pool.map(_started, self._contestants))
+            runners = []
+            for contestant, child in zip(self._contestants, children, strict=True):
+                timing = timings[contestant.name]
+                if isinstance(child, ChildFailed):
+                    timing.failure = child.message
+                    continue
+                stack.enter_context(child)
+                runner = _Runner(contestant=contestant, child=child, timing=timing)
+                if self._ready(runner, inputs):
+                    runners.append(runner)
+            self._rounds(runners)
+            for runner in runners:
+                self._weigh(runner)
+        busy = os.getloadavg()[0]
+        for timing in timings.values():
+            timing.load_after = busy
+        return timings
+
+    def _ready(self, runner: _Runner, inputs: Path) -> bool:
+        """Load and warm up; False where the runtime fails at it."""
+        contestant = runner.contestant
+        try:
+            runner.timing.load_ms = load(
+                runner.child, contestant.variant, contestant.configuration, inputs, self._data, self._store
+            )
+            self._warm_up(runner)
+        except ChildFailed as error:
+            runner.timing.failure = error.message
+        return not runner.timing.failure
+
+    def _warm_up(self, runner: _Runner) -> None:
+        """Run until caches, pools and lazy initialisation are done; learn how long a burst may be."""
+        spent, calls = 0.0, 1
+        while True:
+            answer = runner.child.call("burst", timeout_s=BURST_TIMEOUT_S, calls=calls)
+            spent += sum(answer["ns"]) / NS_PER_MS
+            each = float(np.median(answer["ns"])) / NS_PER_MS
+            if spent >= WARM_UP_MS and calls > 1:
+                break
+            calls = max(2, min(MAX_CALLS, round(WARM_UP_MS / 2 / max(each, 1e-3))))
+        runner.calls = max(1, min(MAX_CALLS, round(BURST_MS / max(each, 1e-3))))
+
+    def _rounds(self, runners: list[_Runner]) -> None:
+        started = time.monotonic()
+        number = 0
+        while any(runner.running for runner in runners):
+            number += 1
+            for runner in self._order.sample(runners, len(runners)):
+                if runner.running:
+                    self._burst(runner)
+            if number >= ROUNDS_BEFORE_STOPPING:
+                self._stop_hopeless(runners, number)
+            elapsed = time.monotonic() - started
+            if elapsed > self._cap_s and number >= ROUNDS_BEFORE_STOPPING:
+                for runner in runners:
+                    runner.timing.stopped = runner.timing.stopped or f"after {elapsed:.0f} s of timing in all"
+            if all(self._complete(runner, number) for runner in runners if runner.running):
+                return
+
+    def _complete(self, runner: _Runner, number: int) -> bool:
+        return number >= MIN_ROUNDS and runner.timing.calls >= MIN_CALLS_FOR_P99
+
+    def _burst(self, runner: _Runner) -> None:
+        before = self._meter() if self._meter else 0.0
+        try:
+            answer = runner.child.call("burst", timeout_s=BURST_TIMEOUT_S, calls=runner.calls)
+        except ChildFailed as error:
+            runner.timing.failure = error.message
+            return
+        if self._meter:
+            runner.timing.joules = (runner.timing.joules or 0.0) + self._meter() - before
+        runner.timing.bursts_ns.append(answer["ns"])
+        runner.timing.cpu_ns.append(answer["cpu_ns"])
+        if len(runner.timing.bursts_ns) <= MIN_ROUNDS:
+            self._progress.step(runner.contestant.name)
+
+    def _stop_hopeless(self, runners: Sequence[_Runner], number: int) -> None:
+        """Stop what misses the budget already, and, where calls are slow, what is clearly beaten."""
+        if number % ROUNDS_BEFORE_STOPPING:
+            return
+        for runner in runners:
+            if not runner.running or not runner.timing.bursts_ns:
+                continue
+            for quantity, percent in PERCENTILES.items():
+                limit = self._budget.limit(quantity)
+                if limit is None:
+                    continue
+                low = statistics.percentile_of_bursts(runner.timing.milliseconds(), percent).low
+                if low > limit.value:
+                    runner.timing.stopped = f"its {quantity} misses the budget even at the lower bound"
+            if runner.running and runner.calls == 1 and self._beaten(runner, runners):
+                runner.timing.stopped = "another design is clearly faster and no less good"
+
+    def _beaten(self, runner: _Runner, runners: Sequence[_Runner]) -> bool:
+        own = statistics.percentile_of_bursts(runner.timing.milliseconds(), 50).low
+        return any(
+            other.contestant.quality >= runner.contestant.quality
+            and other.contestant.configuration.threads <= runner.contestant.configuration.threads
+            and statistics.percentile_of_bursts(other.timing.milliseconds(), 50).high * BEATEN_BY < own
+            for other in runners
+            if other is not runner and other.timing.bursts_ns and not other.timing.failure
+        )
+
+    def _weigh(self, runner: _Runner) -> None:
+        try:
+            runner.timing.peak_rss_bytes = runner.child.call("memory", timeout_s=BURST_TIMEOUT_S)["peak_rss_bytes"]
+        except ChildFailed as error:
+            runner.timing.failure = runner.timing.failure or error.message

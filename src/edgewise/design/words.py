@@ -1,0 +1,73 @@
+"""How figures and findings read in a sentence. Pure."""
+
+from edgewise import units
+from edgewise.nouns import Measurement, Metric, Quantity
+from edgewise.units import Dimension
+
+DIMENSIONS: dict[Quantity, Dimension] = {
+    Quantity.METRIC: units.RATIO,
+    Quantity.DROP: units.RATIO,
+    Quantity.LATENCY_MIN: units.TIME,
+    Quantity.LATENCY_P50: units.TIME,
+    Quantity.LATENCY_P90: units.TIME,
+    Quantity.LATENCY_P99: units.TIME,
+    Quantity.THROUGHPUT: units.RATE,
+    Quantity.MEMORY: units.SIZE,
+    Quantity.FLASH: units.SIZE,
+    Quantity.LOAD_TIME: units.TIME,
+    Quantity.POWER: units.POWER,
+    Quantity.ENERGY: units.ENERGY,
+    Quantity.PRICE: units.PRICE,
+}
+
+NAMES: dict[Quantity, str] = {
+    Quantity.METRIC: "metric",
+    Quantity.DROP: "accuracy drop",
+    Quantity.LATENCY_MIN: "fastest call",
+    Quantity.LATENCY_P50: "median latency",
+    Quantity.LATENCY_P90: "90th percentile of latency",
+    Quantity.LATENCY_P99: "99th percentile of latency",
+    Quantity.THROUGHPUT: "throughput",
+    Quantity.MEMORY: "peak memory",
+    Quantity.FLASH: "size",
+    Quantity.LOAD_TIME: "load time",
+    Quantity.POWER: "power",
+    Quantity.ENERGY: "energy of one inference",
+    Quantity.PRICE: "price",
+}
+
+HOW_TO_KNOW: dict[Quantity, str] = {
+    Quantity.PRICE: "declare it: machines: [{name: this, price: 90USD}]",
+    Quantity.POWER: "there is no meter here; declare it: machines: [{name: this, power: 10W}]",
+    Quantity.ENERGY: "there is no meter here; declare the power: machines: [{name: this, power: 10W}]",
+    Quantity.LATENCY_P99: "too few calls were timed to tell it",
+}
+
+
+def value(quantity: Quantity, number: float) -> str:
+    """`number` of `quantity` with its unit."""
+    return units.show(number, DIMENSIONS[quantity])
+
+
+def with_interval(quantity: Quantity, measurement: Measurement) -> str:
+    """A figure with its 95 % interval where it has one."""
+    shown = value(quantity, measurement.value)
+    low, high = value(quantity, measurement.low), value(quantity, measurement.high)
+    return shown if low == high else f"{shown} ({low} to {high})"
+
+
+def points(metric: Metric, number: float) -> str:
+    """A difference of the metric: in points for shares, in its own unit for errors."""
+    if metric.name in ("accuracy", "auc", "f1"):
+        return f"{units.figures(100 * number, 2)} points"
+    return units.figures(number, 3)
+
+
+def points_between(metric: Metric, low: float, high: float) -> str:
+    """Two differences of the metric, the unit said once."""
+    return f"{points(metric, low).removesuffix(' points')} to {points(metric, high)}"
+
+
+def times(ratio: float) -> str:
+    """A ratio as people say it."""
+    return f"{ratio:.2f} times" if ratio < 10 else f"{ratio:.0f} times"
