@@ -1,0 +1,1 @@
+"""The life of edge.yaml as cached steps: read, design, answer."""

@@ -1,0 +1,261 @@
+"""edge.yaml: its format, and what it means.
+
+The pydantic classes here are the format (the published JSON Schema is made from them); `load` turns a
+file into a `Project` of nouns with absolute paths.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, StringConstraints
+
+from edgewise import units
+from edgewise.documents import Document, InUnits
+from edgewise.documents import load as load_document
+from edgewise.errors import BadBudget, NotFound
+from edgewise.nouns import Budget, Limit, Link, MachineChoice, Quantity, Site
+
+Time = Annotated[float, InUnits(units.TIME)]
+Size = Annotated[float, InUnits(units.SIZE)]
+Power = Annotated[float, InUnits(units.POWER)]
+Energy = Annotated[float, InUnits(units.ENERGY)]
+Price = Annotated[float, InUnits(units.PRICE)]
+Rate = Annotated[float, InUnits(units.RATE)]
+Ratio = Annotated[float, InUnits(units.RATIO)]
+LinkSpeed = Annotated[float, InUnits(units.LINK)]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$")]
+
+
+def _one_as_list(given: object) -> object:
+    return [given] if isinstance(given, str) else given
+
+
+def _name_as_mapping(given: object) -> object:
+    return {"name": given} if isinstance(given, str) else given
+
+
+def _number_as_list(given: object) -> object:
+    return [given] if isinstance(given, int) and not isinstance(given, bool) else given
+
+
+class ModelSection(Document):
+    """The trained model and the data that it is judged by."""
+
+    name: Name = Field(description="Name of the model: lower case letters, digits, dots and dashes.")
+    file: Annotated[list[str], BeforeValidator(_one_as_list)] = Field(
+        min_length=1,
+        max_length=8,
+        description="The model: .onnx or .tflite. A list names the same model in further formats (an int8"
+        " .tflite from your own training, say); the first one is the reference.",
+    )
+    data: str = Field(
+        description="Calibration and evaluation data: an .npz with arrays x and y (or one array an input, by"
+        " the input's name, and y), or package.module:function or file.py:function that returns such arrays.",
+    )
+    metric: str = Field(
+        default="accuracy",
+        description="accuracy, auc, f1, mae, rmse, or package.module:function taking (y, outputs).",
+    )
+    seed: int = Field(default=0, ge=0, description="Seed of the split into calibration and evaluation data.")
+
+
+class BudgetSection(Document):
+    """What the site can afford. Every line is optional; a figure that nobody can give does not fit."""
+
+    latency_p50: Time | None = Field(default=None, description="Median time of one inference.")
+    latency_p90: Time | None = Field(default=None, description="90th percentile of the time of one inference.")
+    latency_p99: Time | None = Field(default=None, description="99th percentile of the time of one inference.")
+    throughput: Rate | None = Field(default=None, description="At least this many inferences, one at a time.")
+    memory: Size | None = Field(default=None, description="Peak resident memory that model and runtime add.")
+    flash: Size | None = Field(default=None, description="Size of the model's files.")
+    load_time: Time | None = Field(default=None, description="Time to load the model.")
+    power: Power | None = Field(default=None, description="Power under load.")
+    energy: Energy | None = Field(default=None, description="Energy of one inference.")
+    price: Price | None = Field(default=None, description="Price of the machine.")
+    accuracy_drop: Ratio | None = Field(
+        default=None,
+        description="How much worse than the model as given the metric may get, absolute (0.01 is one point)."
+        " Left out: no drop that the paired test can see.",
+    )
+
+
+class MachineSection(Document):
+    """A candidate machine with what you declare about it."""
+
+    name: Name = Field(description="Name in the catalogue (edgewise get machines), or `this`.")
+    threads: Annotated[list[int], BeforeValidator(_number_as_list)] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=16,
+        description="Thread counts to try. Left out: 1 and all cores.",
+    )
+    power: Power | None = Field(default=None, description="Power under load, for energy on a machine without a meter.")
+    price: Price | None = Field(default=None, description="What the machine costs you.")
+
+
+class LinkSection(Document):
+    """The way to the site."""
+
+    bandwidth: LinkSpeed = Field(description="Speed of the link, such as 2Mbit/s.")
+    updates_per_month: float = Field(default=1.0, ge=0, description="How often a new model is expected.")
+
+
+class SiteSection(Document):
+    """A place where the model must run."""
+
+    node: Literal["device", "microshift", "openshift"] = Field(
+        default="device", description="What runs there: Podman and systemd, MicroShift, or OpenShift."
+    )
+    machines: list[Annotated[MachineSection, BeforeValidator(_name_as_mapping)]] = Field(
+        min_length=1, max_length=64, description="The machine, or the candidates to choose among."
+    )
+    budget: BudgetSection = Field(default=BudgetSection(), description="What the site can afford.")
+    link: LinkSection | None = Field(default=None, description="The way to the site.")
+    strategy: Literal["embedded", "external", "modelcar", "auto"] = Field(
+        default="auto", description="How the model is packed."
+    )
+
+
+class EdgeFile(Document):
+    """The one file that Edgewise works from."""
+
+    api_version: Literal["edgewise/v1"] = Field(alias="apiVersion", description="Version of this format.")
+    model: ModelSection
+    sites: dict[Name, SiteSection] = Field(min_length=1, max_length=256, description="The sites, by name.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """What an edge.yaml means.
+
+    Attributes:
+        path: the edge.yaml.
+        model_paths: the model file and its other formats, absolute; the first is the reference.
+        data: an absolute path to an .npz, or `module:function`, or `/absolute/file.py:function`.
+    """
+
+    path: Path
+    name: str
+    model_paths: tuple[Path, ...]
+    data: str
+    metric: str
+    seed: int
+    sites: tuple[Site, ...]
+
+    def site(self, name: str) -> Site:
+        """The site called `name`.
+
+        Raises:
+            NotFound: there is none.
+        """
+        for site in self.sites:
+            if site.name == name:
+                return site
+        known = ", ".join(site.name for site in self.sites)
+        raise NotFound(f"{self.path} has no site {name!r}", hint=f"its sites are: {known}")
+
+
+def load(path: Path) -> Project:
+    """The project that the edge.yaml at `path` describes.
+
+    Raises:
+        NotFound: no such file.
+        BadDocument: the file has faults; all of them are listed.
+        BadBudget: a budget contradicts itself.
+    """
+    document = load_document(path, EdgeFile, what="edge.yaml")
+    folder = path.resolve().parent
+    model = document.model
+    return Project(
+        path=path,
+        name=model.name,
+        model_paths=tuple((folder / file).resolve() for file in model.file),
+        data=_data(model.data, folder),
+        metric=model.metric,
+        seed=model.seed,
+        sites=tuple(_site(name, section) for name, section in document.sites.items()),
+    )
+
+
+def _data(text: str, folder: Path) -> str:
+    file, colon, function = text.rpartition(":")
+    if not colon:
+        return str((folder / text).resolve())
+    if file.endswith(".py"):
+        return f"{(folder / file).resolve()}:{function}"
+    return text
+
+
+def _site(name: str, section: SiteSection) -> Site:
+    link = section.link
+    return Site(
+        name=name,
+        node=section.node,
+        machines=tuple(
+            MachineChoice(
+                name=machine.name,
+                threads=tuple(machine.threads or ()),
+                power_watt=machine.power,
+                price_usd=machine.price,
+            )
+            for machine in section.machines
+        ),
+        budget=_budget(name, section.budget),
+        link=None
+        if link is None
+        else Link(bandwidth_bit_per_s=link.bandwidth, updates_per_month=link.updates_per_month),
+        strategy=section.strategy,
+    )
+
+
+UNIT_OF: dict[Quantity, str] = {
+    Quantity.LATENCY_P50: units.TIME.base,
+    Quantity.LATENCY_P90: units.TIME.base,
+    Quantity.LATENCY_P99: units.TIME.base,
+    Quantity.THROUGHPUT: units.RATE.base,
+    Quantity.MEMORY: units.SIZE.base,
+    Quantity.FLASH: units.SIZE.base,
+    Quantity.LOAD_TIME: units.TIME.base,
+    Quantity.POWER: units.POWER.base,
+    Quantity.ENERGY: units.ENERGY.base,
+    Quantity.PRICE: units.PRICE.base,
+    Quantity.DROP: units.RATIO.base,
+}
+
+
+def _budget(site: str, section: BudgetSection) -> Budget:
+    given = section.model_dump(exclude_none=True)
+    limits = tuple(
+        Limit(quantity=Quantity(name), value=value, unit=UNIT_OF[Quantity(name)]) for name, value in given.items()
+    )
+    budget = Budget(limits=limits)
+    for problem in contradictions(budget):
+        raise BadBudget(f"the budget of site {site} contradicts itself: {problem}", hint="change one of the two")
+    return budget
+
+
+def contradictions(budget: Budget) -> list[str]:
+    """What in `budget` no machine whatever could fulfil, a sentence each."""
+    found = []
+    value = {limit.quantity: limit.value for limit in budget.limits}
+    percentiles = (Quantity.LATENCY_P50, Quantity.LATENCY_P90, Quantity.LATENCY_P99)
+    for index, low in enumerate(percentiles):
+        for high in percentiles[index + 1 :]:
+            if low in value and high in value and value[low] > value[high]:
+                found.append(
+                    f"{low} may be {units.show(value[low], units.TIME)}, more than {high}"
+                    f" with {units.show(value[high], units.TIME)}"
+                )
+    for quantity, limit in value.items():
+        if limit == 0 and quantity is not Quantity.DROP:
+            found.append(f"{quantity} of 0 leaves nothing to run")
+    throughput, energy, power = (
+        value.get(quantity) for quantity in (Quantity.THROUGHPUT, Quantity.ENERGY, Quantity.POWER)
+    )
+    if throughput and energy and power and energy * throughput > 1e3 * power:
+        found.append(
+            f"{units.show(throughput, units.RATE)} at {units.show(energy, units.ENERGY)} each may draw more than"
+            f" the {units.show(power, units.POWER)} of power"
+        )
+    return found
