@@ -52,9 +52,7 @@ class GraphBuilder:
             [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in outputs],
             self.initializers,
         )
-        model = helper.make_model(
-            graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="fakes"
-        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="fakes")
         model.ir_version = IR_VERSION
         onnx.checker.check_model(model)
         return model
