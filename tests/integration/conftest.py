@@ -1,0 +1,36 @@
+"""Outside things that integration tests need. A missing one is named and skipped; under CI=true it fails."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+_CHROMIUM = "/usr/bin/chromium"
+_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+
+def missing(what: str) -> None:
+    """Skip because `what` is not here, or fail where everything must be."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{what} is missing, and CI=true")
+    pytest.skip(f"{what} is missing")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> "Iterator[Browser]":
+    """Debian's Chromium, driven by Playwright."""
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        missing("playwright (pip install edgewise[dev])")
+    if not Path(_CHROMIUM).exists():
+        missing(f"{_CHROMIUM} (apt install chromium)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=_ARGUMENTS)
+        yield browser
+        browser.close()

@@ -1,0 +1,218 @@
+"""The report in a real browser: it stands alone, links its parts, and fits every screen."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from edgewise.design.report import render
+from edgewise.nouns import Plan
+from fakes import plans
+
+POINT = "a.pt"
+SHOWN_ROWS = "tbody tr[data-d]:visible"
+
+
+class Report:
+    """A page on disk, and whatever it did that it must not."""
+
+    def __init__(self, page: "Page", file: Path) -> None:
+        self.page, self.file = page, file
+        self.complaints: list[str] = []
+        page.on("console", lambda message: self.complaints.append(message.text))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("dialog", lambda dialog: self.complaints.append(dialog.message))
+        page.on("request", self._request)
+        page.goto(file.as_uri())
+
+    def _request(self, request) -> None:
+        if request.url != self.file.as_uri():
+            self.complaints.append(request.url)
+
+
+@pytest.fixture
+def show(chromium: "Browser", tmp_path: Path) -> Iterator:
+    contexts = []
+
+    def opened(plan: Plan, *, width: int = 1400, **settings) -> "Page":
+        file = tmp_path / "report.html"
+        file.write_text(render([plan], plans.logs_of(plan)), encoding="utf-8")
+        context = chromium.new_context(viewport={"width": width, "height": 900}, **settings)
+        contexts.append(Report(context.new_page(), file))
+        return contexts[-1].page
+
+    yield opened
+    for report in contexts:
+        report.page.context.close()
+        assert report.complaints == []
+
+
+@pytest.mark.parametrize("width", [380, 900, 1001, 1191, 1400])
+@pytest.mark.parametrize("make", [plans.feasible_plan, plans.infeasible_plan, plans.estimated_plan, plans.hostile_plan])
+def test_it_fits_every_width_without_a_horizontal_scroll(show, make, width):
+    page = show(make(), width=width)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    box = page.locator(".scatter > svg").bounding_box()
+    for point in page.locator(POINT).all():
+        mark = point.locator("use").last.bounding_box()
+        middle = (mark["x"] + mark["width"] / 2, mark["y"] + mark["height"] / 2)
+        assert box["x"] - 1 <= middle[0] <= box["x"] + box["width"] + 1
+        assert box["y"] - 1 <= middle[1] <= box["y"] + box["height"] + 1
+
+
+def test_a_point_a_line_and_a_row_open_the_same_detail(show):
+    page = show(plans.feasible_plan())
+    for selector in (POINT + ".k-runner", "a.ln.k-runner", "tbody tr.k-runner th a"):
+        page.locator(selector).dispatch_event("click")
+        drawer = page.locator("dialog[open]")
+        text = drawer.inner_text()
+        for part in ("int8 NNCF mixed, OpenVINO, 2 threads", "quantize-nncf", "measured on this", "finished int8 NNCF"):
+            assert part in text
+        assert page.url.endswith("#p0-d1")
+        page.keyboard.press("Escape")
+        assert page.locator("dialog[open]").count() == 0
+
+
+def test_a_point_is_reached_with_the_mouse(show):
+    page = show(plans.feasible_plan())
+    page.locator(POINT + ".k-chosen use").last.click()
+    assert "★" in page.locator("dialog[open] .mark").inner_text()
+
+
+def test_an_address_with_a_design_opens_it_and_back_closes_it(show):
+    page = show(plans.feasible_plan())
+    page.locator("tbody tr.k-runner th a").click()
+    page.get_by_role("button", name="Next design").click()
+    assert page.url.endswith("#p0-d2")
+    page.go_back()
+    assert page.locator("dialog[open]").count() == 0
+    page.goto(page.url.partition("#")[0] + "#p0-d3")
+    page.reload()
+    assert page.locator("dialog[open]").count() == 1
+
+
+def test_dragging_along_an_axis_dims_rows_points_and_lines(show):
+    page = show(plans.feasible_plan())
+    grab = page.locator(".axis .grab").nth(2)
+    grab.scroll_into_view_if_needed()
+    box = grab.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"]
+    page.mouse.move(x, y + 10)
+    page.mouse.down()
+    page.mouse.move(x, y + 120, steps=4)
+    page.mouse.up()
+    dimmed = page.locator("tr.dim").count()
+    assert 0 < dimmed < 21
+    assert page.locator("a.pt.dim").count() == page.locator("a.ln.dim").count() > 0
+    assert "Memory from" in page.locator(".brushed").inner_text()
+    page.get_by_role("button", name="Clear").click()
+    assert page.locator(".dim").count() == 0
+
+
+def test_an_axis_is_brushed_with_the_keyboard(show):
+    page = show(plans.feasible_plan())
+    worst = page.get_by_role("slider", name="p99, worst value let through")
+    worst.focus()
+    for _ in range(4):
+        page.keyboard.press("PageUp")
+    assert page.locator("tr.dim").count() > 0
+    assert "µs" in worst.get_attribute("aria-valuetext")
+    page.keyboard.press("Escape")
+    assert page.locator("tr.dim").count() == 0
+
+
+def test_columns_are_sorted_with_missing_figures_last(show):
+    page = show(plans.feasible_plan())
+
+    def column() -> list[str]:
+        return page.locator("tbody tr[data-d] td:nth-child(7)").all_inner_texts()
+
+    given = column()
+    page.get_by_role("button", name="p99").click()
+    up = [float(text.replace(",", "")) for text in column() if text != "–"]
+    assert up == sorted(up)
+    assert column()[-1] == "–"
+    assert page.locator("th[aria-sort=ascending]").count() == 1
+    page.get_by_role("button", name="p99").click()
+    down = [float(text.replace(",", "")) for text in column() if text != "–"]
+    assert down == sorted(down, reverse=True)
+    assert column()[-1] == "–"
+    page.get_by_role("button", name="p99").click()
+    assert column() == given
+
+
+def test_rows_are_filtered_by_words_and_by_feasibility(show):
+    page = show(plans.feasible_plan())
+    page.get_by_role("searchbox").fill("litert int8")
+    assert page.locator(SHOWN_ROWS).count() == 4
+    assert "4 of 21" in page.locator(".count").inner_text()
+    page.get_by_role("searchbox").fill("")
+    page.get_by_label("Feasible only").check()
+    assert page.locator(SHOWN_ROWS).count() == 9
+    assert page.locator("a.pt:not(.dim)").count() == 9
+
+
+def test_a_row_under_the_pointer_marks_its_point_and_line(show):
+    page = show(plans.feasible_plan())
+    page.locator("tbody tr.k-runner").hover()
+    assert page.locator("a.pt.on.k-runner").count() == page.locator("a.ln.on.k-runner").count() == 1
+    page.locator("tbody tr.k-chosen th a").focus()
+    assert page.locator("a.pt.on").get_attribute("data-d") == "p0-d0"
+
+
+def test_points_are_walked_with_the_arrow_keys(show):
+    page = show(plans.feasible_plan())
+    assert page.locator("a.pt[tabindex='0']").count() == 1
+    page.locator("a.pt[tabindex='0']").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    assert page.locator("dialog[open]").count() == 1
+
+
+@pytest.mark.parametrize("width", [380, 1400])
+@pytest.mark.parametrize("make", [plans.feasible_plan, plans.estimated_plan, plans.large_plan])
+def test_labels_of_the_scatter_do_not_touch(show, make, width):
+    page = show(make(), width=width)
+    boxes = [label.bounding_box() for label in page.locator(".label text:visible").all()]
+    assert len(boxes) == 3
+    assert all(apart(one, other) for index, one in enumerate(boxes) for other in boxes[index + 1 :])
+
+
+def apart(one: dict, other: dict, *, halo: float = 3.5) -> bool:
+    """True where two texts share no point, the halo around each left aside."""
+
+    def beside(start: str, size: str) -> bool:
+        first, second = sorted((one, other), key=lambda box: box[start])
+        return first[start] + first[size] - halo <= second[start]
+
+    return beside("x", "width") or beside("y", "height")
+
+
+CONTRAST = """() => {
+  const parse = (text) => text.match(/[\\d.]+/g).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
+    .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const back = light(parse(getComputedStyle(document.body).backgroundColor));
+  return ["body", ".lead", ".small", ".strip dd", ".note", ".badge.k-fits", ".badge.k-misses", ".badge.k-none", "h1 a"]
+    .map((selector) => light(parse(getComputedStyle(document.querySelector(selector)).color)))
+    .map((front) => (Math.max(front, back) + 0.05) / (Math.min(front, back) + 0.05));
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_keeps_a_contrast_of_4_5_in_both_schemes(show, scheme):
+    page = show(plans.feasible_plan(), color_scheme=scheme)
+    assert min(page.evaluate(CONTRAST)) >= 4.5
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)")
+    assert (max(background) < 60) == (scheme == "dark")
+
+
+def test_it_says_everything_without_javascript(show):
+    page = show(plans.feasible_plan(), java_script_enabled=False)
+    assert page.locator("details").count() == 21
+    assert page.locator(POINT).count() == 15
+    page.locator("details summary").first.click()
+    assert "finished int8 NNCF" in page.locator("details[open]").inner_text()
+    assert page.locator(".tools").is_hidden()
