@@ -22,7 +22,7 @@ Metric = Literal["accuracy", "auc", "mae"]
 PLACEHOLDER = "eval.npz"
 LONGEST_NAME = 63
 HEADER = """\
-# What Edgewise works from. Every key: docs/reference/edge-yaml.md, or edgewise schema.
+# What Edgewise works from. Every key: docs/reference/edge-yaml.md, or edgewise schema edge.
 # Next: edgewise plan
 """
 COMMENTS: Mapping[Keys, str] = {

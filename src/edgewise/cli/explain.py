@@ -1,0 +1,92 @@
+"""`edgewise explain`: why this and not the runner-up, or why not that."""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgewise.cli import _design_view
+from edgewise.cli.config import settings
+from edgewise.cli.options import StoreFlag
+from edgewise.cli.output import heading
+from edgewise.errors import NotFound
+from edgewise.flow import edgefile
+from edgewise.flow import plan as planning
+from edgewise.nouns import Plan, Verdict
+
+SUFFIXES = (".yaml", ".yml")
+
+
+def run(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="EDGE.YAML DESIGN",
+            help="The file of the plan, ./edge.yaml where left out, and a design: its name or a part of it that"
+            " no other name has.",
+            show_default=False,
+        ),
+    ] = None,
+    site: Annotated[str | None, typer.Option(metavar="NAME", help="Only this site.")] = None,
+    store: StoreFlag = None,
+) -> None:
+    """Say why the last plan chose this, or why it rejected that.
+
+    Without a design: why the choice and not the runner-up. With a design: what every limit of the budget
+    says about it, and all its figures with where they come from.
+    """
+    path, design = file_and_design(words or [])
+    folder = settings(store=store).store
+    project = edgefile.load(path)
+    sites = [project.site(site)] if site else project.sites
+    plans = [planning.last(project, site, folder=folder) for site in sites]
+    if design:
+        plan, verdict = find(plans, design)
+        _design_view.show(plan, verdict)
+        return
+    for number, plan in enumerate(plans):
+        if number:
+            heading("")
+        _design_view.show_choice(plan)
+
+
+def file_and_design(words: Sequence[str]) -> tuple[Path, str]:
+    """The edge.yaml and the design among `words`; "" where no design is named."""
+    if words and words[0].endswith(SUFFIXES):
+        return Path(words[0]), " ".join(words[1:])
+    return Path("edge.yaml"), " ".join(words)
+
+
+def find(plans: Sequence[Plan], design: str) -> tuple[Plan, Verdict]:
+    """The one design among `plans` that is called `design`, or that alone has it in its name.
+
+    Raises:
+        NotFound: none has, or several; the hint offers names.
+    """
+    known = [(plan, verdict) for plan in plans for verdict in plan.verdicts]
+    wanted = design.casefold()
+    tests = (
+        lambda name: name == wanted,
+        lambda name: name.startswith(wanted),
+        lambda name: wanted in name,
+    )
+    for test in tests:
+        found = [(plan, verdict) for plan, verdict in known if test(verdict.design.name.casefold())]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise NotFound(f"{len(found)} designs are called {design!r} or so", hint=_which_of(found))
+    names = [verdict.design.name for _, verdict in known]
+    nearest = get_close_matches(wanted, [name.casefold() for name in names], n=3, cutoff=0.2)
+    close = [name for name in dict.fromkeys(names) if name.casefold() in nearest]
+    hint = f"did you mean: {'; '.join(close)}?" if close else "all of them: edgewise plan -o wide"
+    raise NotFound(f"the plan has no design {design!r}", hint=hint)
+
+
+def _which_of(found: Sequence[tuple[Plan, Verdict]]) -> str:
+    if len({plan.site.name for plan, _ in found}) == len(found):
+        return f"say at which site: {'; '.join(f'--site {plan.site.name}' for plan, _ in found)}"
+    names = list(dict.fromkeys(verdict.design.name for _, verdict in found))
+    return f"say which: {'; '.join(names[:5])}" + (f" and {len(names) - 5} more" if len(names) > 5 else "")

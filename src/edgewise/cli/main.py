@@ -1,0 +1,181 @@
+"""The command `edgewise`: the table of verbs, and the one place where errors become exit codes.
+
+Data goes to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, 2 usage, 130 Ctrl-C, 141 when
+the reader of stdout has gone, else the error's own (docs/reference/exit-codes.md).
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Annotated, NoReturn
+
+import typer
+
+from edgewise import __version__
+from edgewise.cli._lazy import COMPLETION_VARIABLE, PROGRAM, LazyGroup, Verb
+from edgewise.cli._say import note, show_error, show_usage_error
+from edgewise.errors import EdgewiseError
+
+START, DESIGN, LOOK, SELF = "Start here", "Design", "Look", "Edgewise itself"
+
+VERBS = (
+    Verb(
+        name="demo",
+        help="Train a small model, plan it for this machine and show the report.",
+        module="edgewise.cli.demo",
+        panel=START,
+    ),
+    Verb(
+        name="init",
+        help="Write an edge.yaml by looking at a model.",
+        module="edgewise.cli.init",
+        panel=START,
+    ),
+    Verb(
+        name="plan",
+        help="Choose what to run at every site, within its budget.",
+        module="edgewise.cli.plan",
+        panel=DESIGN,
+    ),
+    Verb(
+        name="explain",
+        help="Say why the last plan chose this, or why it rejected that.",
+        module="edgewise.cli.explain",
+        panel=DESIGN,
+    ),
+    Verb(
+        name="inspect",
+        help="Show what is in a model file.",
+        module="edgewise.cli.inspect",
+        panel=LOOK,
+    ),
+    Verb(
+        name="get",
+        help="List what there is, by kind.",
+        panel=LOOK,
+        verbs=(
+            Verb(
+                name="machines",
+                help="List the machines that a site can name.",
+                module="edgewise.cli.get_machines",
+            ),
+        ),
+    ),
+    Verb(
+        name="describe",
+        help="Show everything about one thing.",
+        panel=LOOK,
+        verbs=(
+            Verb(
+                name="machine",
+                help="Show all figures of a machine, each with its source.",
+                module="edgewise.cli.describe_machine",
+            ),
+        ),
+    ),
+    Verb(
+        name="schema",
+        help="Print the JSON Schema of a document.",
+        panel=LOOK,
+        verbs=(
+            Verb(name="edge", help="Print the JSON Schema of edge.yaml.", module="edgewise.cli.schema_edge"),
+            Verb(
+                name="plan",
+                help="Print the JSON Schema of what `plan -o json` prints.",
+                module="edgewise.cli.schema_plan",
+            ),
+        ),
+    ),
+    Verb(
+        name="config",
+        help="Settings of Edgewise itself.",
+        panel=SELF,
+        verbs=(
+            Verb(
+                name="show",
+                help="Show every setting and where its value comes from.",
+                module="edgewise.cli.config_show",
+            ),
+        ),
+    ),
+    Verb(
+        name="completion",
+        help="Print the completion script for a shell.",
+        module="edgewise.cli.completion",
+        panel=SELF,
+    ),
+    Verb(
+        name="version",
+        help="Print the version.",
+        module="edgewise.cli.version",
+        panel=SELF,
+    ),
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"edgewise {__version__}")
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Take a trained model to the edge: from one file, edge.yaml, to what runs at every site."""
+
+
+def commands() -> LazyGroup:
+    """The whole command, verbs not yet imported."""
+    app = typer.Typer(name=PROGRAM, cls=LazyGroup, add_completion=False)
+    app.callback()(_root)
+    group = typer.main.get_command(app)
+    assert isinstance(group, LazyGroup)
+    return group.offer(VERBS)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Do what `arguments` ask for; the exit code. Prints errors on stderr."""
+    group = commands()
+    try:
+        with group.make_context(PROGRAM, list(arguments)) as context:
+            group.invoke(context)
+        sys.stdout.flush()
+    except typer.Exit as leaving:
+        return leaving.exit_code
+    except typer.TyperException as error:
+        show_usage_error(error)
+        return error.exit_code
+    except EdgewiseError as error:
+        show_error(error)
+        return error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        note("interrupted; what is done so far is kept, run the same command again to go on")
+        return 130
+    except BrokenPipeError:
+        _forget_stdout()
+        return 141
+    except Exception:
+        traceback.print_exc()
+        note("this is a bug in edgewise, not your doing: please report it with the lines above")
+        return 1
+    return 0
+
+
+def _forget_stdout() -> None:
+    """Keep the interpreter's own last flush from complaining about a reader that has gone."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+
+
+def main() -> NoReturn:
+    """Entry point of the command."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    if COMPLETION_VARIABLE in os.environ:
+        typer.completion.completion_init()  # type: ignore[attr-defined]  # meant for use, not marked so
+        commands().main(prog_name=PROGRAM)
+    sys.exit(run(sys.argv[1:]))
