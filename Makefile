@@ -5,7 +5,7 @@ SHELL := bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-DEBIAN := chromium qemu-user
+DEBIAN := chromium qemu-user zsh fish
 
 .PHONY: demo test check bench docs clean
 .DEFAULT_GOAL := demo
@@ -26,7 +26,7 @@ bench: $(VENV)/dev ## ratios against named peers, side by side
 	$(BIN)/python bench/design.py
 
 docs: $(VENV)/dev ## write the generated reference pages anew
-	$(BIN)/python -m edgewise.cli.reference docs/reference
+	$(BIN)/python docs/_make_reference.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Edgewise needs Python 3.11 or newer: make PYTHON=python3.11" >&2; exit 1; }

@@ -22,8 +22,24 @@ from pydantic_core import CoreSchema, core_schema
 from edgewise import units
 from edgewise.errors import BadDocument, NotFound
 
+EDGE_YAML = "edge.yaml"
 MAX_BYTES = 1 << 20
 MAX_NODES = 50_000
+
+_YAML = "tag:yaml.org,2002:"
+_TAGS: Mapping[type[yaml.Node], frozenset[str]] = {
+    yaml.MappingNode: frozenset({"map"}),
+    yaml.SequenceNode: frozenset({"seq"}),
+    yaml.ScalarNode: frozenset({"str", "int", "float", "bool", "null", "timestamp"}),
+}
+_KINDS = {"timestamp": "date", "bool": "true or false"}
+_UNUSABLE = re.compile("[\0\ud800-\udfff]")
+_ALLOWED = {
+    "model_type": "a mapping",
+    "dict_type": "a mapping",
+    "list_type": "a list",
+    "string_type": "text (put it in quotes)",
+}
 
 T = TypeVar("T", bound=BaseModel)
 Step = str | int
@@ -32,7 +48,7 @@ Step = str | int
 class Document(BaseModel):
     """Base of every document class: strict types, no unknown keys, no changes after validation."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,9 +64,11 @@ class InUnits:
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         known = [re.escape(unit) for unit, factor in self.dimension.units.items() if unit and not math.isnan(factor)]
+        optional = "" if self.dimension.base else "?"
         text: JsonSchemaValue = {
             "type": "string",
-            "pattern": rf"^\s*\+?[0-9.]+([eE][+-]?[0-9]+)?\s*({'|'.join(known)})\s*$",
+            "maxLength": units.MAX_CHARACTERS,
+            "pattern": rf"^\s*\+?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*({'|'.join(known)}){optional}\s*$",
             "examples": [f"10{unit}" for unit in self.dimension.shown if unit] or ["1%"],
         }
         return text if self.dimension.base else {"anyOf": [{"type": "number", "minimum": 0}, text]}
@@ -86,7 +104,7 @@ def load(path: Path, document_type: type[T], *, what: str) -> T:
     faults = [Fault(file=str(path), line=line, where="", problem=text) for line, text in _refused(root)]
     if faults:
         raise _bad(path, faults, what)
-    data = yaml.SafeLoader("").construct_document(root)
+    data = _Loader("").construct_document(root)
     try:
         return document_type.model_validate(data)
     except ValidationError as error:
@@ -99,7 +117,8 @@ def _read(path: Path, what: str) -> str:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise NotFound(f"there is no {what} at {path}", hint="write one: edgewise init MODEL") from None
+        hint = "write one: edgewise init MODEL" if what == EDGE_YAML else "check its name"
+        raise NotFound(f"there is no {what} at {path}", hint=hint) from None
     except OSError as error:
         raise NotFound(f"{path} cannot be read: {error.strerror}", hint="check its permissions") from None
     if len(content) > MAX_BYTES:
@@ -110,15 +129,30 @@ def _read(path: Path, what: str) -> str:
         raise BadDocument(f"{path} is not text in UTF-8", hint=f"is it really a {what}?") from None
 
 
+class _Loader(yaml.SafeLoader):
+    """Stops at `MAX_NODES`, before a large file that is no document of ours costs more than a moment."""
+
+    _nodes = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        self._nodes += 1
+        if self._nodes > MAX_NODES:
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.MarkedYAMLError(problem=f"more than {MAX_NODES} values", problem_mark=mark)
+        return super().compose_node(parent, index)
+
+
 def _compose(path: Path, text: str, what: str) -> yaml.Node:
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        fault = Fault(file=str(path), line=line, where="", problem=f"not YAML: {error.problem or error.context}")
-        raise _bad(path, [fault], what) from None
-    except (yaml.YAMLError, RecursionError) as error:
-        fault = Fault(file=str(path), line=1, where="", problem=f"not YAML: {str(error).splitlines()[0]}")
+        problem = ", ".join(part for part in (error.context, error.problem) if part)
+        raise _bad(path, [Fault(file=str(path), line=line, where="", problem=f"not YAML: {problem}")], what) from None
+    except RecursionError:
+        raise _bad(path, [Fault(file=str(path), line=1, where="", problem="nested too deeply")], what) from None
+    except (yaml.YAMLError, ValueError, OverflowError) as error:  # the last two: an escape such as \UFFFFFFFF
+        fault = Fault(file=str(path), line=1, where="", problem=f"not YAML: {str(error).partition(chr(10))[0]}")
         raise _bad(path, [fault], what) from None
     if root is None:
         raise _bad(path, [Fault(file=str(path), line=1, where="", problem="the file is empty")], what)
@@ -128,38 +162,55 @@ def _compose(path: Path, text: str, what: str) -> yaml.Node:
 def _bad(path: Path, faults: Sequence[Fault], what: str) -> BadDocument:
     count = "one fault" if len(faults) == 1 else f"{len(faults)} faults"
     hint = "the format is in docs/reference/edge-yaml.md; an example: edgewise init MODEL"
-    if what != "edge.yaml":
+    if what != EDGE_YAML:
         hint = "mend the lines named above"
     return BadDocument(f"{path} has {count}", faults=faults, hint=hint)
 
 
 def _refused(root: yaml.Node) -> Iterator[tuple[int, str]]:
-    """What YAML allows and we do not: too many nodes, anchors used twice, own tags, duplicate keys."""
+    """What YAML allows and we do not: aliases, tags of its own, duplicate keys, text that is no text."""
+    constructor = _Loader("")
     seen: set[int] = set()
     pending = [root]
     while pending:
         node = pending.pop()
         line = node.start_mark.line + 1
-        if id(node) in seen or len(seen) > MAX_NODES:
+        if id(node) in seen:
             yield line, "anchors and aliases are not allowed; write the value out"
             return
         seen.add(id(node))
-        if not node.tag.startswith("tag:yaml.org,2002:") or node.tag.startswith("tag:yaml.org,2002:python"):
-            yield line, f"the tag {node.tag} is not allowed"
-            return
-        if isinstance(node, yaml.MappingNode):
+        if not node.tag.startswith(_YAML) or node.tag.removeprefix(_YAML) not in _TAGS[type(node)]:
+            yield line, f"the tag {node.tag} is not allowed; put {units.quoted(node.value)} in quotes if it is text"
+            continue
+        if isinstance(node, yaml.ScalarNode):
+            yield from _bad_scalar(node, constructor)
+        elif isinstance(node, yaml.MappingNode):
             yield from _bad_keys(node)
             pending += [part for pair in node.value for part in pair]
         elif isinstance(node, yaml.SequenceNode):
             pending += node.value
 
 
+def _bad_scalar(node: yaml.ScalarNode, constructor: yaml.SafeLoader) -> Iterator[tuple[int, str]]:
+    line = node.start_mark.line + 1
+    if _UNUSABLE.search(node.value):
+        yield line, f"found {units.quoted(node.value)}; a null character or half a character is not allowed"
+        return
+    try:
+        constructor.construct_object(node)
+    except (yaml.YAMLError, ValueError, LookupError, OverflowError, AttributeError):  # PyYAML trusts explicit tags
+        kind = _KINDS.get(node.tag.removeprefix(_YAML), "number")
+        yield line, f"found {units.quoted(node.value)}, which is no {kind}; put it in quotes if it is text"
+
+
 def _bad_keys(node: yaml.MappingNode) -> Iterator[tuple[int, str]]:
     lines: dict[str, int] = {}
     for key, _ in node.value:
         line = key.start_mark.line + 1
-        if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":
+        if not isinstance(key, yaml.ScalarNode) or key.tag == f"{_YAML}merge":
             yield line, "a key must be a plain name"
+        elif key.tag != f"{_YAML}str":
+            yield line, f"a key must be a plain name; put {units.quoted(key.value)} in quotes"
         elif key.value in lines:
             yield line, f"the key {key.value!r} is already on line {lines[key.value]}"
         else:
@@ -202,24 +253,17 @@ def _problem(document_type: type[BaseModel], steps: Sequence[Step], detail: Mapp
         return "this key is missing"
     if kind == "literal_error":
         names = [name.strip("' ") for name in context["expected"].replace(" or ", ",").split(",")]
-        return f"found {_short(given)}; allowed are {', '.join(names)}{_nearest(str(given), names)}"
+        near = _nearest(given, names) if isinstance(given, str) else ""
+        return f"found {units.quoted(given)}; allowed are {', '.join(names)}{near}"
     if kind == "value_error":
         return str(context["error"])
-    allowed = str(detail["msg"]).removeprefix("Input should be ").removeprefix("Input should ")
-    return f"found {_short(given)}; allowed is {allowed}"
-
-
-def _short(value: object) -> str:
-    match value:
-        case dict():
-            return "a mapping"
-        case list():
-            return "a list"
-        case None:
-            return "nothing"
-        case _:
-            text = repr(value)
-            return text if len(text) <= 60 else text[:57] + "..."
+    if kind == "string_pattern_mismatch":
+        allowed = f"text that matches {context['pattern']}"
+    elif kind in ("too_short", "too_long"):
+        allowed = f"{context['min_length']} or more" if kind == "too_short" else f"{context['max_length']} or fewer"
+    else:
+        allowed = _ALLOWED.get(kind) or str(detail["msg"]).removeprefix("Input should be ")
+    return f"found {units.quoted(given)}; allowed is {allowed}"
 
 
 def _nearest(name: str, names: Sequence[str]) -> str:

@@ -107,7 +107,10 @@ class ModelFormat(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tensor:
-    """An input or output: `dtype` by numpy's name; a dynamic axis of `shape` is its name, a str."""
+    """An input or output: `dtype` by numpy's name; a dynamic axis of `shape` is its name, a str.
+
+    A tensor of unknown rank has the shape ("...",).
+    """
 
     name: str
     dtype: str
@@ -124,7 +127,7 @@ class Signature:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
-    """One operator of the graph. `macs` are per inference at batch 1, None where a shape is unknown."""
+    """One operator of the graph. `macs` are per inference at batch 1, None where they are not known."""
 
     name: str
     operator: str

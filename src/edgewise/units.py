@@ -5,6 +5,7 @@ Each dimension has one base unit, the one that names in code carry (`latency_ms`
 means milliseconds must say so.
 """
 
+import datetime
 import math
 import re
 from collections.abc import Mapping
@@ -35,7 +36,17 @@ _DECIMAL = {"kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}
 TIME = Dimension(
     name="time",
     base="ms",
-    units={"ns": 1e-6, "us": 1e-3, "µs": 1e-3, "ms": 1.0, "s": 1e3, "min": 6e4, "h": 3.6e6, "d": 8.64e7},
+    units={
+        "ns": 1e-6,
+        "us": 1e-3,
+        "µs": 1e-3,
+        "\u03bcs": 1e-3,
+        "ms": 1.0,
+        "s": 1e3,
+        "min": 6e4,
+        "h": 3.6e6,
+        "d": 8.64e7,
+    },
     shown=("us", "ms", "s"),
 )
 SIZE = Dimension(
@@ -60,7 +71,7 @@ POWER = Dimension(name="power", base="W", units={"uW": 1e-6, "mW": 1e-3, "W": 1.
 ENERGY = Dimension(
     name="energy",
     base="mJ",
-    units={"nJ": 1e-6, "uJ": 1e-3, "µJ": 1e-3, "mJ": 1.0, "J": 1e3, "kJ": 1e6},
+    units={"nJ": 1e-6, "uJ": 1e-3, "µJ": 1e-3, "\u03bcJ": 1e-3, "mJ": 1.0, "J": 1e3, "kJ": 1e6},
     shown=("uJ", "mJ", "J"),
 )
 PRICE = Dimension(name="price", base="USD", units={"USD": 1.0, "EUR": math.nan}, shown=("USD",))
@@ -73,7 +84,10 @@ COMPUTE = Dimension(
 )
 RATIO = Dimension(name="number", base="", units={"": 1.0, "%": 0.01}, shown=("",))
 
-_QUANTITY = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*")
+MAX_CHARACTERS = 100
+MAX_QUOTED = 60
+_DOUBLE_BITS = 1024
+_QUANTITY = re.compile(r"\s*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)\s*(.*?)\s*")
 
 
 def parse(text: object, dimension: Dimension) -> float:
@@ -84,22 +98,43 @@ def parse(text: object, dimension: Dimension) -> float:
     """
     examples = ", ".join(f"10{unit}" for unit in dimension.shown)
     allowed = f"a {dimension.name} such as {examples}" if dimension.base else "a number such as 0.01 or 1%"
+    refused = f"found {quoted(text)}; allowed is {allowed}"
     if isinstance(text, bool) or not isinstance(text, int | float | str):
-        raise ValueError(f"found {text!r}; allowed is {allowed}")  # noqa: TRY004 - pydantic reads ValueError
-    match = _QUANTITY.fullmatch(str(text)[:100])
+        raise ValueError(refused)  # noqa: TRY004 - pydantic reads ValueError
+    if isinstance(text, int) and text.bit_length() > _DOUBLE_BITS:
+        raise ValueError(refused)
+    match = _QUANTITY.fullmatch(str(text)) if len(str(text)) <= MAX_CHARACTERS or isinstance(text, int) else None
     if match is None:
-        raise ValueError(f"found {text!r}; allowed is {allowed}")
+        raise ValueError(refused)
     number, unit = float(match[1]), match[2]
     if unit not in dimension.units:
         if not unit:
-            raise ValueError(f"found {text!r} without a unit; allowed is {allowed}")
+            raise ValueError(f"found {quoted(text)} without a unit; allowed is {allowed}")
         raise ValueError(f"found the unit {unit!r}; allowed is {allowed}{_nearest(unit, dimension)}")
     value = number * dimension.units[unit]
     if math.isnan(value):
-        raise ValueError(f"found {text!r}; prices are kept in USD, convert it first")
+        raise ValueError(f"found {quoted(text)}; prices are kept in USD, convert it first")
     if not math.isfinite(value) or value < 0:
-        raise ValueError(f"found {text!r}; allowed is {allowed}, not negative and finite")
+        raise ValueError(f"{refused}, not negative and finite")
     return value
+
+
+def quoted(value: object) -> str:
+    """`value` from a document as messages quote it: in the document's words, and short."""
+    match value:
+        case dict() | list():
+            return f"{'a' if value else 'an empty'} {'mapping' if isinstance(value, dict) else 'list'}"
+        case None:
+            return "nothing"
+        case datetime.date():
+            return f"the date {value}"
+        case bool():
+            return str(value).lower()
+        case int() if value.bit_length() > _DOUBLE_BITS:
+            return "a number too large to keep"
+        case _:
+            text = repr(value)
+            return text if len(text) <= MAX_QUOTED else text[: MAX_QUOTED - 3] + "..."
 
 
 def _nearest(unit: str, dimension: Dimension) -> str:
@@ -109,7 +144,7 @@ def _nearest(unit: str, dimension: Dimension) -> str:
 
 
 def show(value: float, dimension: Dimension, *, digits: int = 3) -> str:
-    """`value` (in the base unit) with the unit that keeps it between 1 and 1000, at most `digits` figures."""
+    """`value` (in the base unit) with the unit that keeps it between 1 and 1000, at least `digits` figures."""
     if not math.isfinite(value):
         return str(value)
     unit = dimension.shown[0]

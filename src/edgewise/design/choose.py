@@ -7,7 +7,7 @@ does. Measuring is `measure.py`'s work, judging `judge.py`'s.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from edgewise.design import words
+from edgewise.design import figure_text, words
 from edgewise.design.judge import admitted
 from edgewise.design.statistics import Estimate
 from edgewise.nouns import (
@@ -68,11 +68,11 @@ def choose(verdicts: Sequence[Verdict], ratio: Ratio) -> Choice:
 
     Equal in latency are designs whose paired ratio to the fastest may be one and is at most `TIE`.
     """
-    feasible = sorted((verdict.design for verdict in verdicts if verdict.feasible), key=_cost)
+    feasible = sorted((verdict.design for verdict in verdicts if verdict.feasible), key=cost)
     if not feasible:
         return Choice(chosen=None, runner_up=None, tied=())
     first = feasible[0]
-    tied = [design for design in feasible[1:] if _cost(design)[:2] == _cost(first)[:2] and _equal(design, first, ratio)]
+    tied = [design for design in feasible[1:] if cost(design)[:2] == cost(first)[:2] and _equal(design, first, ratio)]
     ordered = sorted([first, *tied], key=_size)
     rest = [design for design in feasible if design not in ordered]
     ranking = [*ordered, *rest]
@@ -92,7 +92,8 @@ def _rival(ranking: Sequence[Design]) -> str | None:
     return ranking[1].name if len(ranking) > 1 else None
 
 
-def _cost(design: Design) -> tuple[float, float, float]:
+def cost(design: Design) -> tuple[float, float, float]:
+    """What is made least: price, energy of one inference, median latency; unknown ones count nothing."""
     return (
         _high(design, Quantity.PRICE),
         _high(design, Quantity.ENERGY),
@@ -163,10 +164,12 @@ def _only_obstacle(verdict: Verdict) -> LimitFinding | None:
 def _relaxation(verdict: Verdict, finding: LimitFinding, *, together: str = "") -> Relaxation:
     limit, design = finding.limit, verdict.design
     figure = design.figures[limit.quantity]
-    needed = figure.low if limit.quantity.higher_is_better else figure.high
+    at_least = limit.quantity.higher_is_better
+    edge = figure.low if at_least else figure.high
+    needed = figure_text.outward(edge, limit.unit, up=not at_least)
     name = words.NAMES[limit.quantity]
     sentence = (
-        f"{name} of {words.value(limit.quantity, needed)} instead of {words.value(limit.quantity, limit.value)}"
+        f"{name} of {words.limit_for(limit.quantity, edge)} instead of {words.value(limit.quantity, limit.value)}"
         f"{together} would admit {design.name}"
     )
     return Relaxation(limit=limit, needed=needed, design=design.name, sentence=sentence)
@@ -187,4 +190,10 @@ def _together(verdicts: Sequence[Verdict]) -> tuple[Relaxation, ...]:
             options.append([_relaxation(verdict, finding, together=", with the others,") for finding in obstacles])
     if not options:
         return ()
-    return tuple(min(options, key=lambda changes: (len(changes), sum(_excess(change) for change in changes))))
+    options.sort(key=_effort)
+    return tuple(options[0])
+
+
+def _effort(changes: list[Relaxation]) -> tuple[int, float]:
+    """How much is asked for: how many limits move, and by how much in all."""
+    return len(changes), sum(_excess(change) for change in changes)

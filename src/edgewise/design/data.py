@@ -102,9 +102,10 @@ def _read_npz(path: Path) -> dict[str, Array]:
         )
     try:
         with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, zipfile.BadZipFile, KeyError, EOFError) as error:
+            members = {name: archive[name] for name in archive.files}
+    except Exception as error:  # what numpy and zlib raise for damaged bytes has no common class
         raise BadData(f"{path} cannot be read: {error}", hint="plain arrays only, no objects") from None
+    return {name: array for name, array in members.items() if isinstance(array, np.ndarray)}
 
 
 def _call(source: str, folder: Path) -> dict[str, Array]:
@@ -168,6 +169,8 @@ def _batching(tensors: tuple[Tensor, ...], inputs: list[Array]) -> tuple[bool, i
 
 def _fit(tensor: Tensor, array: Array) -> tuple[bool, int]:
     shape, sample = tensor.shape, array.shape[1:]
+    if shape == ("...",):
+        return True, 1
     if len(shape) == array.ndim and _matches(shape[1:], sample):
         batch = shape[0] if isinstance(shape[0], int) else 1
         return True, batch
@@ -188,7 +191,13 @@ def _matches(shape: tuple[int | str, ...], sample: tuple[int, ...]) -> bool:
 
 
 def _cast(array: Array, tensor: Tensor) -> Array:
-    wanted = np.dtype(tensor.dtype)
+    try:
+        wanted = np.dtype(tensor.dtype)
+    except TypeError:
+        raise BadData(
+            f"the model's input {tensor.name} takes {tensor.dtype}, which arrays cannot hold",
+            hint="export the model with inputs of float32 or integers",
+        ) from None
     numeric = array.dtype.kind in "biuf" and wanted.kind in "biuf"
     if not numeric or (array.dtype.kind == "f" and wanted.kind != "f"):
         raise BadData(
@@ -200,7 +209,8 @@ def _cast(array: Array, tensor: Tensor) -> Array:
         low, high = np.iinfo(wanted).min, np.iinfo(wanted).max
         if int(array.min()) < low or int(array.max()) > high:
             raise BadData(f"the data for {tensor.name} does not fit {wanted}", hint=f"allowed is {low} to {high}")
-    cast = array.astype(wanted, copy=False)
+    with np.errstate(over="ignore"):  # it is looked for, and told, below
+        cast = array.astype(wanted, copy=False)
     if wanted.kind == "f":
         _finite(cast, f"the data for input {tensor.name} as {wanted}")
     return np.ascontiguousarray(cast)

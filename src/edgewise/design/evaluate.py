@@ -1,5 +1,6 @@
 """What a variant predicts on the evaluation split, in a process of its own, kept in the store."""
 
+import datetime
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,10 +20,11 @@ PREDICT_TIMEOUT_S = 3600.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Predictions:
-    """Outputs for every evaluation sample, [n, …] each, and the runtime's log (a digest)."""
+    """Outputs for every evaluation sample, [n, …] each, the runtime's log (a digest), and when they were made."""
 
     outputs: tuple[Array, ...]
     log: str
+    date: str
 
 
 def start(configuration: RuntimeConfiguration, recipe: Recipe, *, prefix: tuple[str, ...] = ()) -> Child:
@@ -117,7 +119,7 @@ def predict(
             store.blobs.lay_out(known["outputs"], target)
         if "failure" in known:
             raise ChildFailed(known["failure"], log=store.blobs.get(known["log"]).decode(), lasting=True)
-        return Predictions(outputs=tuple(read_arrays(target)), log=known["log"])
+        return Predictions(outputs=tuple(read_arrays(target)), log=known["log"], date=known["date"])
 
 
 def _run(
@@ -140,7 +142,8 @@ def _run(
         if not error.lasting:
             raise
         return {"failure": error.message, "log": store.blobs.put(error.log.encode())}
-    return {"outputs": store.blobs.put_file(target), "log": log}
+    date = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    return {"outputs": store.blobs.put_file(target), "log": log, "date": date}
 
 
 def _numerics(configuration: RuntimeConfiguration) -> Mapping[str, object]:

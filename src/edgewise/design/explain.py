@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Sequence
 
 from edgewise.design import words
-from edgewise.design.choose import FRONTIER, Choice, Ratio
+from edgewise.design.choose import FRONTIER, Choice, Ratio, cost
 from edgewise.design.statistics import Estimate
 from edgewise.nouns import Design, Finding, Quantity, Verdict
 
+LATENCIES = (Quantity.LATENCY_P50, Quantity.LATENCY_P90, Quantity.LATENCY_P99)
 NEAR = 1.5
 """A limit that is met with less than this factor to spare is worth a sentence."""
 
@@ -38,9 +39,15 @@ def _listed(names: Sequence[str]) -> str:
 
 def _against(design: Design, other: Design, ratio: Ratio, label: str) -> str:
     if design.name == other.name:
-        return f"{design.name} is {label}: nothing that was tried is both faster and as good"
+        return f"{design.name} is {label}: nothing that was tried serves this budget better"
     estimate = ratio(other.name, design.name)
-    return f"{label} ({other.name}) takes {_times(estimate)} as long" if estimate else ""
+    return f"{label} ({other.name}) {_takes(estimate)}" if estimate else ""
+
+
+def _takes(estimate: Estimate) -> str:
+    """How long another design takes, said so that an interval across 1 ranks nothing."""
+    told_apart = not estimate.low <= 1 <= estimate.high
+    return f"{'' if told_apart else 'cannot be told apart in latency: it '}takes {_times(estimate)} as long"
 
 
 def _times(estimate: Estimate) -> str:
@@ -50,11 +57,10 @@ def _times(estimate: Estimate) -> str:
 def _runner_up(design: Design, other: Design, ratio: Ratio) -> str:
     estimate = ratio(other.name, design.name)
     if estimate is None:
-        return f"the runner-up is {other.name}"
-    told = "takes" if estimate.low > 1 else "cannot be told apart in latency: it takes"
+        return f"the runner-up is {other.name}; the two were not timed side by side"
     gains = [_gain(quantity, other, design) for quantity in FRONTIER if _better(quantity, other, design)]
-    in_return = f", and needs {' and '.join(gains)}" if gains else ", and is better in nothing else"
-    return f"the runner-up {other.name} {told} {_times(estimate)} as long{in_return}"
+    in_return = f", and needs {' and '.join(gains)}" if gains else ", and saves nothing else to speak of"
+    return f"the runner-up {other.name} {_takes(estimate)}{in_return}"
 
 
 def _better(quantity: Quantity, one: Design, other: Design) -> bool:
@@ -76,23 +82,22 @@ def _unproven(chosen: Verdict) -> list[str]:
 
 
 def _would_change(verdicts: Sequence[Verdict], chosen: Verdict) -> Iterator[str]:
-    """Limits that are nearly reached, and what a tighter one would pick instead."""
+    """Latency limits that are nearly reached, and what a tighter limit on memory or size would pick instead."""
     for finding in chosen.findings:
         quantity, limit = finding.limit.quantity, finding.limit.value
         figure = chosen.design.figures.get(quantity)
-        if figure is None or quantity is Quantity.DROP or quantity.higher_is_better or not figure.high:
+        if figure is None or quantity not in LATENCIES or limit >= NEAR * figure.high:
             continue
-        if limit / figure.high < NEAR:
-            shown, needed = words.value(quantity, limit), words.value(quantity, figure.high)
-            yield f"{words.NAMES[quantity]} is near its limit of {shown}: a limit under {needed} would rule it out"
+        shown, needed = words.value(quantity, limit), words.value(quantity, figure.high)
+        yield f"{words.NAMES[quantity]} is near its limit of {shown}: a limit under {needed} would rule it out"
+    feasible = [verdict.design for verdict in verdicts if verdict.feasible]
     for quantity in (Quantity.MEMORY, Quantity.FLASH):
-        smallest = min(
-            (verdict.design for verdict in verdicts if verdict.feasible),
-            key=lambda design: design.figures[quantity].value,
-        )
-        if smallest.name != chosen.design.name and _better(quantity, smallest, chosen.design):
-            figures = smallest.figures[quantity].value, chosen.design.figures[quantity].value
+        smaller = [design for design in feasible if _better(quantity, design, chosen.design)]
+        if smaller:
+            instead = min(smaller, key=cost)
+            needs = words.value(quantity, instead.figures[quantity].value)
+            limit_shown = words.value(quantity, chosen.design.figures[quantity].value)
             yield (
-                f"a limit on {words.NAMES[quantity]} under {words.value(quantity, figures[1])} would change the choice;"
-                f" {smallest.name} needs {words.value(quantity, figures[0])}"
+                f"a limit on {words.NAMES[quantity]} under {limit_shown} would change the choice:"
+                f" {instead.name} needs {needs}"
             )

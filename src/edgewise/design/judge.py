@@ -1,8 +1,9 @@
 """One design against one budget: what fits, what misses, what nobody can tell, each in a sentence.
 
 Pure. A limit is met where the whole 95 % interval of the figure is within it. The accuracy drop is the
-exception, for an evaluation set is as large as it is: a drop that the paired test does not find, and that
-is within the limit as observed, is admitted, and the sentence says that it is not proven.
+exception, for an evaluation set is as large as it is: a drop that is within the limit as observed is
+admitted though its interval reaches beyond, and the sentence says that it is not proven. Where the budget
+names no limit, a drop is admitted that neither the paired test nor the whole interval shows.
 """
 
 from edgewise.design import statistics, words
@@ -21,7 +22,7 @@ from edgewise.nouns import (
 )
 
 NO_DROP = Limit(quantity=Quantity.DROP, value=0.0, unit="")
-"""What holds where the budget says nothing of accuracy: no drop that the paired test can see."""
+"""What holds where the budget says nothing of accuracy: no drop that can be seen in pairs."""
 
 
 def judge(design: Design, budget: Budget, metric: Metric, *, significant: bool) -> Verdict:
@@ -36,9 +37,10 @@ def judge(design: Design, budget: Budget, metric: Metric, *, significant: bool) 
     findings = []
     if drop is not None:
         findings.append(_drop(budget.limit(Quantity.DROP), drop, metric, significant=significant))
-    if design.stage is Stage.TIMED or all(finding.finding is not Finding.MISSES for finding in findings):
-        others = (limit for limit in budget.limits if limit.quantity is not Quantity.DROP)
-        findings += [_limit(limit, design.figures.get(limit.quantity)) for limit in others]
+    others = [limit for limit in budget.limits if limit.quantity is not Quantity.DROP]
+    if design.stage is not Stage.TIMED:  # what timing would have told is no reason against it
+        others = [limit for limit in others if limit.quantity in design.figures]
+    findings += [_limit(limit, design.figures.get(limit.quantity)) for limit in others]
     return _verdict(design, findings)
 
 
@@ -58,6 +60,8 @@ def _verdict(design: Design, findings: list[LimitFinding]) -> Verdict:
             reason="; ".join(finding.sentence for finding in against),
             findings=tuple(findings),
         )
+    if design.stage is not Stage.TIMED:
+        return Verdict(design=design, feasible=False, reason="it was not timed", findings=tuple(findings))
     unproven = [finding.sentence for finding in findings if finding.finding is Finding.UNPROVEN]
     reason = "; ".join(["fits the budget", *unproven])
     return Verdict(design=design, feasible=True, reason=reason, findings=tuple(findings))
@@ -68,7 +72,7 @@ def _limit(limit: Limit, figure: Measurement | None) -> LimitFinding:
     if figure is None:
         how = words.HOW_TO_KNOW.get(limit.quantity, "it was not measured")
         return LimitFinding(limit=limit, finding=Finding.UNKNOWN, sentence=f"{name} is not known: {how}")
-    shown = words.with_interval(limit.quantity, figure)
+    shown = words.with_interval(figure)
     bound = "at least" if limit.quantity.higher_is_better else "at most"
     low, high = limit.admits(figure.low), limit.admits(figure.high)
     if low and high:

@@ -329,7 +329,8 @@ class _Heat:
                 limit = self._budget.limit(quantity)
                 if limit is None:
                     continue
-                low = statistics.percentile_of_bursts(runner.timing.milliseconds(), percent).low
+                told = percent if runner.timing.calls >= MIN_CALLS_FOR_P99 else min(percent, 50)
+                low = statistics.percentile_of_bursts(runner.timing.milliseconds(), told).low
                 if low > limit.value:
                     runner.timing.stopped = f"its {quantity} misses the budget even at the lower bound"
             if runner.running and runner.calls == 1 and self._beaten(runner, runners):

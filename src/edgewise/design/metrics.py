@@ -37,6 +37,11 @@ def _classes(output: Array) -> Array:
     return classes
 
 
+def _columns(output: Array) -> int:
+    """Values that the model gives for one sample."""
+    return output.reshape(len(output), -1).shape[1]
+
+
 def _labels(y: Array) -> Array:
     """Class of every label, int [n], from ids or from one-hot rows."""
     flat = y.reshape(len(y), -1)
@@ -69,12 +74,10 @@ def _auc(y: Array, outputs: Sequence[Array]) -> float:
 
 
 def _f1(y: Array, outputs: Sequence[Array]) -> float:
-    """F1 of class 1 for two classes, unweighted mean over the classes in the labels for more."""
+    """F1 of class 1 where the model tells two classes apart, else the unweighted mean over the labels' classes."""
     truth, guess = _labels(y), _classes(outputs[0])
-    present = np.unique(truth)
-    wanted = [1] if set(present) <= {0, 1} else present
     scores = []
-    for label in wanted:
+    for label in np.unique(truth) if _columns(outputs[0]) > 2 else [1]:
         hits = np.sum((truth == label) & (guess == label))
         total = np.sum(truth == label) + np.sum(guess == label)
         scores.append(2 * hits / total if total else 0.0)
@@ -122,7 +125,7 @@ class Judge:
         if self.metric.name == "accuracy":
             hits = _hits(y, outputs)
             return statistics.share(int(hits.sum()), len(hits))
-        return statistics.bootstrap(lambda i: self.score(y[i], [part[i] for part in outputs]), len(y))
+        return self._told(statistics.bootstrap(lambda i: self.score(y[i], [part[i] for part in outputs]), len(y)))
 
     def drop(self, y: Array, outputs: Sequence[Array], reference: Sequence[Array]) -> Estimate:
         """How much worse `outputs` are than `reference`, on the same samples; positive is worse."""
@@ -134,7 +137,15 @@ class Judge:
             before = self.score(y[i], [part[i] for part in reference])
             return sign * (before - self.score(y[i], [part[i] for part in outputs]))
 
-        return statistics.bootstrap(worse, len(y))
+        return self._told(statistics.bootstrap(worse, len(y)))
+
+    def _told(self, estimate: Estimate) -> Estimate:
+        if not np.isfinite(estimate.value):
+            raise UnknownMetric(
+                f"the metric {self.metric.name} gives {estimate.value} for the evaluation data",
+                hint="it must return a finite number",
+            )
+        return estimate
 
 
 def find(name: str, *, labelled: bool, folder: Path) -> Judge:
@@ -185,20 +196,21 @@ def imported(
     module: str, function: str, folder: Path, error_type: type[BadData] | type[UnknownMetric]
 ) -> Callable[..., Any]:
     """The function `function` of `module`: a dotted name, or a path that ends in .py."""
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
     try:
         if module.endswith(".py"):
             path = folder / module
-            spec = importlib.util.spec_from_file_location(path.stem, path)
+            spec = importlib.util.spec_from_file_location(f"_edgewise_{path.stem}", path)
             assert spec is not None
             assert spec.loader is not None
             loaded = importlib.util.module_from_spec(spec)
+            sys.modules[spec.name] = loaded  # dataclasses and pickle look there
             spec.loader.exec_module(loaded)
         else:
-            if str(folder) not in sys.path:
-                sys.path.insert(0, str(folder))
             loaded = importlib.import_module(module)
         found = getattr(loaded, function)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise error_type(
             f"{module}:{function} cannot be imported: {type(error).__name__}: {error}",
             hint="name it as package.module:function, importable from the folder of edge.yaml",
@@ -217,9 +229,9 @@ def check(judge: Judge, y: Array, outputs: Sequence[Array]) -> None:
     """
     named = _NAMED.get(judge.metric.name)
     if named is None:
-        judge.score(y, outputs)
+        judge.judge(y, outputs)
         return
-    columns = outputs[0].reshape(len(outputs[0]), -1).shape[1]
+    columns = _columns(outputs[0])
     if named.kind == "values":
         width = y.reshape(len(y), -1).shape[1]
         if width != columns:
@@ -228,6 +240,11 @@ def check(judge: Judge, y: Array, outputs: Sequence[Array]) -> None:
                 hint="y must look like the output",
             )
         return
+    if named.kind == "binary" and columns > 2:
+        raise BadData(
+            f"{judge.metric.name} is for two classes, and the model gives {columns} values a sample",
+            hint="use accuracy or f1, or a function of your own: package.module:function",
+        )
     _check_classes(judge.metric.name, y, classes=max(columns, 2), binary=named.kind == "binary")
 
 
@@ -238,7 +255,7 @@ def _check_classes(name: str, y: Array, *, classes: int, binary: bool) -> None:
             f"y has {width} columns and the model tells {classes} classes apart",
             hint=f"give class numbers, [n], or one-hot rows, [n, {classes}]",
         )
-    if width == 1 and (y.dtype.kind not in "iub" and not np.array_equal(y, np.rint(y))):
+    if width == 1 and y.dtype.kind == "f" and not (np.array_equal(y, np.rint(y)) and np.abs(y).max() < 2**31):
         raise BadData(f"y holds {y.dtype} values, and {name} needs class numbers", hint="use mae or rmse for values")
     labels = _labels(y)
     if labels.min() < 0 or labels.max() >= classes:

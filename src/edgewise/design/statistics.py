@@ -22,6 +22,7 @@ Indices = npt.NDArray[np.intp]
 
 ALPHA = 0.05
 RESAMPLES = 1000
+MOST_SAMPLES = 10_000_000
 _Z = float(stats.norm.ppf(1 - ALPHA / 2))
 
 
@@ -135,12 +136,12 @@ def paired_ratio(numerator: Floats, denominator: Floats) -> Estimate:
 
 
 def samples_to_prove(limit: float, drop: Estimate) -> int | None:
-    """About how many samples like these would prove a drop of at most `limit`; None where none would.
+    """About how many samples like these would prove a drop of at most `limit`; None where no sensible number would.
 
     The interval shrinks with the square root of n around the same point estimate.
     """
     room = limit - drop.value
     reach = drop.high - drop.value
-    if room <= 0 or reach <= 0:
+    if reach <= 0 or room <= reach * math.sqrt(drop.n / MOST_SAMPLES):
         return None
     return math.ceil(drop.n * (reach / room) ** 2)

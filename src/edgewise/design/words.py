@@ -1,7 +1,8 @@
 """How figures and findings read in a sentence. Pure."""
 
 from edgewise import units
-from edgewise.nouns import Measurement, Metric, Quantity
+from edgewise.design.figure_text import show
+from edgewise.nouns import Limit, Measurement, Metric, Quantity
 from edgewise.units import Dimension
 
 DIMENSIONS: dict[Quantity, Dimension] = {
@@ -49,11 +50,21 @@ def value(quantity: Quantity, number: float) -> str:
     return units.show(number, DIMENSIONS[quantity])
 
 
-def with_interval(quantity: Quantity, measurement: Measurement) -> str:
+def limit_for(quantity: Quantity, number: float) -> str:
+    """The tightest limit on `quantity`, in a few figures, that `number` is within: rounded outwards, never inwards."""
+    outwards = -1 if quantity.higher_is_better else 1
+    for thousandths in range(11):
+        shown = value(quantity, number * (1 + outwards * thousandths / 1000))
+        limit = Limit(quantity=quantity, value=units.parse(shown, DIMENSIONS[quantity]), unit="")
+        if limit.admits(number):
+            return shown
+    return value(quantity, number)
+
+
+def with_interval(measurement: Measurement) -> str:
     """A figure with its 95 % interval where it has one."""
-    shown = value(quantity, measurement.value)
-    low, high = value(quantity, measurement.low), value(quantity, measurement.high)
-    return shown if low == high else f"{shown} ({low} to {high})"
+    text = show(measurement)
+    return text.value if text.exact else f"{text.value} ({text.low} to {text.high})"
 
 
 def points(metric: Metric, number: float) -> str:

@@ -31,6 +31,7 @@ from edgewise.nouns import (
     Model,
     ModelFile,
     Provenance,
+    ProvenanceKind,
     Quantity,
     Recipe,
     Stage,
@@ -38,6 +39,7 @@ from edgewise.nouns import (
 )
 from edgewise.progress import Progress
 from edgewise.runtimes import child
+from edgewise.store.blobs import digest_of
 from edgewise.store.steps import Store
 
 
@@ -49,7 +51,6 @@ class Work:
         sources: the model file and its other formats, as paths.
         models: what they are; the first is the reference.
         identity: of the machine, for cache keys.
-        provenance: of figures taken here.
         versions: of the toolchains.
     """
 
@@ -60,7 +61,6 @@ class Work:
     store: Store
     machine: Machine
     identity: str
-    provenance: Provenance
     versions: Mapping[str, str]
     project: Path
     progress: Progress
@@ -118,7 +118,7 @@ def _cells(designs: Sequence[Design]) -> list[list[Design]]:
     """Designs that differ in the number of threads only share variant and predictions."""
     cells: dict[str, list[Design]] = {}
     for design in designs:
-        cells.setdefault(design.name.partition("@")[0], []).append(design)
+        cells.setdefault(design.name.rpartition("@")[0], []).append(design)
     return list(cells.values())
 
 
@@ -161,9 +161,9 @@ def _outcomes(cells: Sequence[Sequence[Design]], work: Work) -> dict[str, _Outco
             work.store, work.data, metric=work.judge.metric.name, project=work.project, versions=work.versions
         ) as builder:
             for design in lane:
-                found[design.name] = _try(design, work, builder)
+                found[design.name] = _finite(_try(design, work, builder))
                 with lock:
-                    work.progress.step(design.name.partition("@")[0])
+                    work.progress.step(design.name.rpartition("@")[0])
         return found
 
     outcomes |= walk(first)
@@ -204,6 +204,13 @@ def _try(design: Design, work: Work, builder: Builder) -> _Outcome:
     return _Outcome(variant=variant, predictions=predictions, log=_joined(work.store, log, predictions.log))
 
 
+def _finite(outcome: _Outcome) -> _Outcome:
+    """`outcome`, failed where it answers NaN or infinity: no metric could tell how bad that is."""
+    if outcome.predictions is None or all(np.isfinite(output).all() for output in outcome.predictions.outputs):
+        return outcome
+    return replace(outcome, predictions=None, failure="it answers NaN or infinity to the evaluation data")
+
+
 def _variant(recipe: Recipe, work: Work, builder: Builder) -> tuple[Variant, str]:
     if recipe.method == GIVEN:
         index = int(recipe.settings["source"])
@@ -217,7 +224,7 @@ def _variant(recipe: Recipe, work: Work, builder: Builder) -> tuple[Variant, str
             for file in work.models[index].files
         )
         return Variant(recipe=recipe, files=files), ""
-    source, digest = work.sources[0], work.models[0].digest
+    source, digest = work.sources[0], _whole(work.models[0])
     if recipe.settings["source"] == SIMPLIFIED:
         source, digest = _simplified(recipe, work, builder) or (source, digest)
     built = builder.build(recipe, source, digest)
@@ -230,10 +237,15 @@ def _simplified(recipe: Recipe, work: Work, builder: Builder) -> tuple[Path, str
         recipe, name="fp32-simplified", method="simplify", precision="fp32", settings={"source": "original"}
     )
     try:
-        file = builder.build(simplify, work.sources[0], work.models[0].digest).variant.files[0]
+        file = builder.build(simplify, work.sources[0], _whole(work.models[0])).variant.files[0]
     except (RecipeNotApplicable, ChildFailed):
         return None
     return work.store.blobs.path(file.digest), file.digest
+
+
+def _whole(model: Model) -> str:
+    """Digest of the model with what it refers to: retrained, only its external weights may differ."""
+    return model.digest if len(model.files) == 1 else digest_of("".join(file.digest for file in model.files).encode())
 
 
 def _joined(store: Store, *digests: str) -> str:
@@ -245,7 +257,8 @@ def _finish(design: Design, outcome: _Outcome, y: np.ndarray, drop: Estimate | N
     """`design` with what is known of it after evaluation."""
     if outcome.variant is None:
         return replace(design, failure=outcome.failure, log=outcome.log)
-    flash = Measurement.exact(float(outcome.variant.size_bytes), units.SIZE.base, work.provenance)
+    counted = Provenance(kind=ProvenanceKind.MEASURED, by="the bytes of its files")
+    flash = Measurement.exact(float(outcome.variant.size_bytes), units.SIZE.base, counted)
     figures = {Quantity.FLASH: flash}
     built = replace(
         design,
@@ -258,9 +271,10 @@ def _finish(design: Design, outcome: _Outcome, y: np.ndarray, drop: Estimate | N
     if outcome.predictions is None or drop is None:
         return replace(built, failure=outcome.failure)
     judged = work.judge.judge(y, outcome.predictions.outputs)
+    provenance = Provenance(kind=ProvenanceKind.MEASURED, by=work.machine.cpu.title, date=outcome.predictions.date)
     figures = figures | {
-        Quantity.METRIC: measurement(judged, "", work.provenance),
-        Quantity.DROP: measurement(drop, "", work.provenance),
+        Quantity.METRIC: measurement(judged, "", provenance),
+        Quantity.DROP: measurement(drop, "", provenance),
     }
     failure = _saturation(drop, work) if may_saturate(design, work.machine) else ""
     return replace(built, stage=Stage.EVALUATED, figures=figures, failure=failure)

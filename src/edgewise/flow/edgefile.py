@@ -24,6 +24,12 @@ Price = Annotated[float, InUnits(units.PRICE)]
 Rate = Annotated[float, InUnits(units.RATE)]
 Ratio = Annotated[float, InUnits(units.RATIO)]
 LinkSpeed = Annotated[float, InUnits(units.LINK)]
+ROUNDING = 1e-9
+"""Figures that were written as equal may differ so much after conversion to base units."""
+Text = Annotated[str, StringConstraints(min_length=1)]
+Files = Annotated[list[Text], Field(min_length=1, max_length=8)]
+Threads = Annotated[int, Field(ge=1, le=1024)]
+ThreadCounts = Annotated[list[Threads], Field(min_length=1, max_length=16)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$")]
 
 
@@ -43,17 +49,15 @@ class ModelSection(Document):
     """The trained model and the data that it is judged by."""
 
     name: Name = Field(description="Name of the model: lower case letters, digits, dots and dashes.")
-    file: Annotated[list[str], BeforeValidator(_one_as_list)] = Field(
-        min_length=1,
-        max_length=8,
+    file: Annotated[Files, BeforeValidator(_one_as_list, json_schema_input_type=Text | Files)] = Field(
         description="The model: .onnx or .tflite. A list names the same model in further formats (an int8"
         " .tflite from your own training, say); the first one is the reference.",
     )
-    data: str = Field(
+    data: Text = Field(
         description="Calibration and evaluation data: an .npz with arrays x and y (or one array an input, by"
         " the input's name, and y), or package.module:function or file.py:function that returns such arrays.",
     )
-    metric: str = Field(
+    metric: Text = Field(
         default="accuracy",
         description="accuracy, auc, f1, mae, rmse, or package.module:function taking (y, outputs).",
     )
@@ -84,10 +88,10 @@ class MachineSection(Document):
     """A candidate machine with what you declare about it."""
 
     name: Name = Field(description="Name in the catalogue (edgewise get machines), or `this`.")
-    threads: Annotated[list[int], BeforeValidator(_number_as_list)] | None = Field(
+    threads: (
+        Annotated[ThreadCounts, BeforeValidator(_number_as_list, json_schema_input_type=Threads | ThreadCounts)] | None
+    ) = Field(
         default=None,
-        min_length=1,
-        max_length=16,
         description="Thread counts to try. Left out: 1 and all cores.",
     )
     power: Power | None = Field(default=None, description="Power under load, for energy on a machine without a meter.")
@@ -98,7 +102,9 @@ class LinkSection(Document):
     """The way to the site."""
 
     bandwidth: LinkSpeed = Field(description="Speed of the link, such as 2Mbit/s.")
-    updates_per_month: float = Field(default=1.0, ge=0, description="How often a new model is expected.")
+    updates_per_month: float = Field(
+        default=1.0, ge=0, allow_inf_nan=False, description="How often a new model is expected."
+    )
 
 
 class SiteSection(Document):
@@ -107,9 +113,9 @@ class SiteSection(Document):
     node: Literal["device", "microshift", "openshift"] = Field(
         default="device", description="What runs there: Podman and systemd, MicroShift, or OpenShift."
     )
-    machines: list[Annotated[MachineSection, BeforeValidator(_name_as_mapping)]] = Field(
-        min_length=1, max_length=64, description="The machine, or the candidates to choose among."
-    )
+    machines: list[
+        Annotated[MachineSection, BeforeValidator(_name_as_mapping, json_schema_input_type=Name | MachineSection)]
+    ] = Field(min_length=1, max_length=64, description="The machine, or the candidates to choose among.")
     budget: BudgetSection = Field(default=BudgetSection(), description="What the site can afford.")
     link: LinkSection | None = Field(default=None, description="The way to the site.")
     strategy: Literal["embedded", "external", "modelcar", "auto"] = Field(
@@ -122,7 +128,12 @@ class EdgeFile(Document):
 
     api_version: Literal["edgewise/v1"] = Field(alias="apiVersion", description="Version of this format.")
     model: ModelSection
-    sites: dict[Name, SiteSection] = Field(min_length=1, max_length=256, description="The sites, by name.")
+    sites: dict[Name, SiteSection] = Field(
+        min_length=1,
+        max_length=256,
+        description="The sites, by name.",
+        json_schema_extra={"additionalProperties": False},
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +181,7 @@ def load(path: Path) -> Project:
     return Project(
         path=path,
         name=model.name,
-        model_paths=tuple((folder / file).resolve() for file in model.file),
+        model_paths=tuple(folder / file for file in model.file),  # a link keeps its own name and neighbours
         data=_data(model.data, folder),
         metric=model.metric,
         seed=model.seed,
@@ -180,10 +191,10 @@ def load(path: Path) -> Project:
 
 def _data(text: str, folder: Path) -> str:
     file, colon, function = text.rpartition(":")
-    if not colon:
-        return str((folder / text).resolve())
+    if not colon or text.endswith(".npz"):
+        return str(folder / text)
     if file.endswith(".py"):
-        return f"{(folder / file).resolve()}:{function}"
+        return f"{folder / file}:{function}"
     return text
 
 
@@ -230,8 +241,10 @@ def _budget(site: str, section: BudgetSection) -> Budget:
         Limit(quantity=Quantity(name), value=value, unit=UNIT_OF[Quantity(name)]) for name, value in given.items()
     )
     budget = Budget(limits=limits)
-    for problem in contradictions(budget):
-        raise BadBudget(f"the budget of site {site} contradicts itself: {problem}", hint="change one of the two")
+    if problems := contradictions(budget):
+        raise BadBudget(
+            f"the budget of site {site} contradicts itself: {'; '.join(problems)}", hint="change one of the figures"
+        )
     return budget
 
 
@@ -253,7 +266,7 @@ def contradictions(budget: Budget) -> list[str]:
     throughput, energy, power = (
         value.get(quantity) for quantity in (Quantity.THROUGHPUT, Quantity.ENERGY, Quantity.POWER)
     )
-    if throughput and energy and power and energy * throughput > 1e3 * power:
+    if throughput and energy and power and energy * throughput > 1e3 * power * (1 + ROUNDING):
         found.append(
             f"{units.show(throughput, units.RATE)} at {units.show(energy, units.ENERGY)} each may draw more than"
             f" the {units.show(power, units.POWER)} of power"

@@ -230,7 +230,6 @@ def _plan(
         store=store,
         machine=ground.machine,
         identity=identity(ground.machine),
-        provenance=_provenance(ground.machine, _now(), None),
         versions=versions,
         project=project.path.resolve().parent,
         progress=progress,
@@ -355,7 +354,7 @@ def _conditions(
     )
 
 
-def _provenance(machine: Machine, date: str, load: float | None) -> Provenance:
+def _provenance(machine: Machine, date: str, load: float) -> Provenance:
     return Provenance(kind=ProvenanceKind.MEASURED, by=machine.cpu.title, date=date, load=load)
 
 

@@ -2,12 +2,16 @@
 
 import json
 import os
+import select
 import sys
+import threading
+import time
 import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
 MAX_MESSAGE = 400
+ORPHAN_SECONDS = 2.0
 
 
 def serve(commands: Mapping[str, Callable[..., Any]]) -> None:
@@ -15,7 +19,9 @@ def serve(commands: Mapping[str, Callable[..., Any]]) -> None:
 
     Native libraries print where they like: the real standard output is kept for answers, and file
     descriptor 1 becomes the log. A Python exception is answered as one line, with the traceback logged.
+    A child whose parent has gone ends soon, in the midst of a command too.
     """
+    threading.Thread(target=_end_when_orphaned, daemon=True).start()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     for line in sys.stdin:
@@ -27,6 +33,15 @@ def serve(commands: Mapping[str, Callable[..., Any]]) -> None:
             answer = {"error": _sentence(error), "lasting": not isinstance(error, OSError | MemoryError)}
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
+
+
+def _end_when_orphaned() -> None:
+    """Sleeps in the kernel until nobody holds the other end of standard input."""
+    hangup = select.poll()
+    hangup.register(0, 0)
+    hangup.poll()
+    time.sleep(ORPHAN_SECONDS)
+    os._exit(1)
 
 
 def _sentence(error: Exception) -> str:

@@ -47,19 +47,27 @@ class Child:
         module: what runs, e.g. `edgewise.runtimes.worker`.
         name: what it is called in messages.
         prefix: what to run Python under, e.g. an emulator with its options.
+
+    Raises:
+        ChildFailed: it could not be started.
     """
 
     def __init__(self, module: str, *, name: str, prefix: tuple[str, ...] = ()) -> None:
         self._name = name
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
-        self._process = subprocess.Popen(
-            [*prefix, sys.executable, "-m", module],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            env=os.environ | _ENVIRONMENT,
-            start_new_session=True,
-        )
+        try:
+            self._process = subprocess.Popen(
+                # -P: a json.py or numpy.py in the user's folder is the user's, not ours to import
+                [*prefix, sys.executable, "-P", "-m", module],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._log,
+                env=os.environ | _ENVIRONMENT,
+                start_new_session=True,
+            )
+        except OSError as error:
+            self._log.close()
+            raise ChildFailed(f"{name} could not be started: {error.strerror or error}") from error
         self._pending = b""
         _living.add(self)
 
@@ -84,16 +92,21 @@ class Child:
             self._process.stdin.flush()
         except OSError:
             raise self._died() from None
-        answer = json.loads(self._read_line(time.monotonic() + timeout_s, command, timeout_s))
+        answered = self._read_line(time.monotonic() + timeout_s, command, timeout_s)
+        try:
+            answer = json.loads(answered)
+        except ValueError:
+            self.kill()
+            raise ChildFailed(f"{self._name} answered {command} with {answered[:60]!r}", log=self.log()) from None
         if "error" in answer:
             raise ChildFailed(answer["error"], log=self.log(), lasting=answer["lasting"])
         return answer["result"]
 
     def log(self) -> str:
         """The newest `LOG_BYTES` of what the child wrote to its standard error."""
-        size = self._log.seek(0, os.SEEK_END)
-        self._log.seek(max(0, size - LOG_BYTES))
-        return self._log.read().decode(errors="replace")
+        descriptor = self._log.fileno()
+        start = max(0, os.fstat(descriptor).st_size - LOG_BYTES)  # never seek: the child writes at that offset
+        return os.pread(descriptor, LOG_BYTES, start).decode(errors="replace")
 
     def close(self) -> None:
         """End the child: politely, then not."""
@@ -122,7 +135,7 @@ class Child:
             readable, _, _ = select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))
             if not readable:
                 self.kill()
-                raise ChildFailed(f"{self._name} gave no answer to {command} in {timeout_s:.0f} s", log=self.log())
+                raise ChildFailed(f"{self._name} gave no answer to {command} in {timeout_s:g} s", log=self.log())
             chunk = os.read(descriptor, 1 << 16)
             if not chunk:
                 raise self._died()

@@ -3,7 +3,7 @@
 Options:
     graph: "all" (default), "extended", "basic" or "off": level of graph optimisation.
     precise_int8: "1" keeps 8-bit products from saturating on x86 CPUs without VNNI
-        (`session.x64quantprecision`), at a cost in speed there and none elsewhere.
+        (`session.x64quantprecision`). It costs speed on every x86 CPU, with VNNI too.
 
 Telemetry is on in the Linux wheel unless the variable is set before the import, hence the first lines.
 """

@@ -10,12 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from edgewise.nouns import RuntimeName
 from edgewise.runtimes import protocol
 from edgewise.runtimes.answer import serve
-from edgewise.runtimes.samples import Array, read_samples, write_arrays
+from edgewise.runtimes.samples import Array, joined, read_samples, write_arrays
 
 NS_PER_MS = 1e6
 
@@ -24,7 +22,7 @@ class _Worker:
     def __init__(self) -> None:
         self._session: protocol.Session | None = None
         self._samples: list[list[Array]] = []
-        self._batched = True
+        self._rows: int | None = None
         self._next = 0
         self._rss_before = 0
 
@@ -45,7 +43,7 @@ class _Worker:
         limit: int | None,
     ) -> dict[str, float]:
         """Load the model and the samples it will be fed; milliseconds to load."""
-        self._batched = batched
+        self._rows = batch if batched else None
         load = protocol.loader(RuntimeName(runtime))
         self._samples = read_samples(Path(inputs), batched=batched, batch=batch, limit=limit)
         shapes = [array.shape for array in self._samples[0]]
@@ -59,8 +57,7 @@ class _Worker:
         """Run every sample once, in order; outputs go to the .npz at `outputs`, an array an output, [n, …]."""
         assert self._session is not None
         results = [self._session.run(sample) for sample in self._samples]
-        join = np.concatenate if self._batched else np.stack
-        write_arrays(Path(outputs), [join(column) for column in zip(*results, strict=True)])
+        write_arrays(Path(outputs), joined(results, rows=self._rows))
         return {"samples": len(results)}
 
     def burst(self, *, calls: int) -> dict[str, Any]:

@@ -18,13 +18,13 @@ TEMPORARY_PREFIX = ".tmp-"
 
 
 def explain(error: OSError, path: Path) -> EdgewiseError:
-    """`error` while writing below `path`, as a sentence with a hint."""
+    """`error` at `path`, as a sentence with a hint."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return StoreFull(
             f"no space left in {path.parent}", hint="free some space, or set EDGEWISE_STORE to another folder"
         )
     reason = error.strerror or str(error)
-    return StoreUnusable(f"{path} cannot be written: {reason}", hint="check the folder's owner and permissions")
+    return StoreUnusable(f"{path} cannot be used: {reason}", hint="check the folder's owner and permissions")
 
 
 @contextlib.contextmanager
@@ -33,7 +33,8 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
     Raises:
         StoreFull: no space left; `path` is as it was.
-        StoreUnusable: any other trouble of the file system; `path` is as it was.
+        StoreUnusable: any other trouble of the file system; `path` is as it was, or new and whole where
+            only the last step, the folder's fsync, failed.
     """
     temporary = path.parent / f"{TEMPORARY_PREFIX}{os.getpid()}-{uuid4().hex}"
     try:
@@ -47,7 +48,8 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     except OSError as error:
         raise explain(error, path) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a folder that cannot be written or is none has nothing to remove
+            temporary.unlink()
 
 
 def write(path: Path, content: bytes) -> None:

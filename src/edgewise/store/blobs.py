@@ -3,6 +3,7 @@
 A blob is written once and never changed. Reading checks the digest unless the caller only links to it.
 """
 
+import contextlib
 import hashlib
 import os
 from pathlib import Path
@@ -48,12 +49,20 @@ class Blobs:
         return digest
 
     def put_file(self, source: Path) -> str:
-        """Keep a copy of the file at `source`; its digest."""
+        """Keep a copy of the file at `source`; its digest.
+
+        Raises:
+            StoreCorrupt: someone wrote to `source` meanwhile.
+        """
         digest = digest_of_file(source)
         if digest not in self:
+            copied = hashlib.sha256()
             with source.open("rb") as reader, atomic.replacing(self.path(digest)) as writer:
                 while chunk := reader.read(CHUNK_BYTES):
+                    copied.update(chunk)
                     writer.write(chunk)
+                if f"sha256:{copied.hexdigest()}" != digest:
+                    raise StoreCorrupt(f"{source} changed while it was read", hint="run the same command again")
         return digest
 
     def get(self, digest: str) -> bytes:
@@ -70,7 +79,8 @@ class Blobs:
         except OSError as error:
             raise atomic.explain(error, path) from error
         if digest_of(content) != digest:
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                path.unlink()
             raise StoreCorrupt(
                 f"the blob {digest} was damaged on disk and has been removed",
                 hint="run the same command again; check the disk if it happens twice",

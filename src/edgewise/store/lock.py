@@ -30,7 +30,7 @@ def alone(folder: Path, name: str, *, wait: bool = False) -> Iterator[None]:
     except OSError as error:
         raise atomic.explain(error, path) from error
     try:
-        while not _try(descriptor):
+        while not _try(descriptor, path):
             if not wait:
                 holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
                 raise Busy(
@@ -46,9 +46,11 @@ def alone(folder: Path, name: str, *, wait: bool = False) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _try(descriptor: int) -> bool:
+def _try(descriptor: int, path: Path) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as error:  # a network file system without locks
+        raise atomic.explain(error, path) from error
     return True

@@ -1,10 +1,11 @@
 """What was computed once is not computed again.
 
 A step is a function from digests to digests. Its key is the digest of everything that decides the result;
-its record is a JSON document that may name blobs. A record is written after its blobs, so that a record
-that can be read is whole.
+its record is a JSON document that may name blobs. A record is written after its blobs and carries its own
+digest, so that a record that can be read is whole.
 """
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -14,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from edgewise.store import atomic
-from edgewise.store.blobs import Blobs
+from edgewise.store.blobs import Blobs, digest_of
 
-SCRATCH = "tmp"
+SCRATCH = ".edgewise-scratch"
+"""A name that nobody else takes: `sweep` removes it, and a person may point the store at any folder."""
 Json = Any
 """A JSON value: what `json.dumps` takes."""
 
@@ -50,29 +52,39 @@ class Store:
     def sweep(self) -> None:
         """Remove what killed processes left behind. Only for who holds the store alone."""
         shutil.rmtree(self.folder / SCRATCH, ignore_errors=True)
-        for leftover in self.folder.glob(f"*/**/{atomic.TEMPORARY_PREFIX}*"):
-            leftover.unlink(missing_ok=True)
+        for ours in ("steps", "blobs/sha256"):
+            for leftover in (self.folder / ours).glob(f"{atomic.TEMPORARY_PREFIX}*"):
+                with contextlib.suppress(OSError):
+                    leftover.unlink()
 
     def recall(self, step: str) -> Json | None:
         """The record of `step`; None where there is none, or where it or one of its blobs is damaged."""
         path = self._record(step)
         try:
             envelope = json.loads(path.read_bytes())
-            record, wanted = envelope["record"], envelope["blobs"]
+            whole = envelope.pop("digest") == _digest(envelope) and envelope["step"] == step
         except FileNotFoundError:
-            return None
-        except (ValueError, KeyError, TypeError):
-            path.unlink(missing_ok=True)
             return None
         except OSError as error:
             raise atomic.explain(error, path) from error
-        return record if all(digest in self.blobs for digest in wanted) else None
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            whole = False
+        if not whole:
+            with contextlib.suppress(OSError):
+                path.unlink()
+            return None
+        return envelope["record"] if all(digest in self.blobs for digest in envelope["blobs"]) else None
 
     def record(self, step: str, record: Json, *, blobs: tuple[str, ...] = ()) -> None:
         """Remember `record` as the result of `step`; it needs `blobs`, which are there already."""
-        envelope: Mapping[str, Json] = {"step": step, "blobs": list(blobs), "record": record}
-        content = json.dumps(envelope, sort_keys=True, indent=1, allow_nan=False).encode()
-        atomic.write(self._record(step), content)
+        envelope: dict[str, Json] = {"step": step, "blobs": list(blobs), "record": record}
+        envelope = json.loads(json.dumps(envelope, allow_nan=False))  # as it will be read
+        envelope["digest"] = _digest(envelope)
+        atomic.write(self._record(step), json.dumps(envelope, sort_keys=True, indent=1).encode())
 
     def _record(self, step: str) -> Path:
         return self.folder / "steps" / f"{step}.json"
+
+
+def _digest(envelope: Mapping[str, Json]) -> str:
+    return digest_of(json.dumps(envelope, sort_keys=True, separators=(",", ":")).encode())

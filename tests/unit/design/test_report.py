@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgewise.design.report import _figures as figures
+from edgewise.design import figure_text as figures
 from edgewise.design.report import render
 from edgewise.design.report._labels import Box, around, place
 from edgewise.design.report._scale import Scale, fit, ticks

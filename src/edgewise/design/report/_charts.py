@@ -7,7 +7,7 @@ without scaling its text, and without JavaScript. The templates turn this into S
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from edgewise.design.report import _figures
+from edgewise.design import figure_text
 from edgewise.design.report._labels import CHARACTER, LINE, Box, Placed, around, place
 from edgewise.design.report._marks import is_measured, mark, role
 from edgewise.design.report._scale import Scale, aligned, fit, number, percent, reaching, ticks
@@ -93,7 +93,7 @@ def scatter(plan: Plan, ids: Mapping[str, str]) -> Scatter | None:
         return None
     latency, floor = _latency_limit(plan), metric_limit(plan)
     x, y = _x_scale(drawn, plan, latency), _y_scale(drawn, floor)
-    unit = _figures.common_unit([v.design.figures[_X].value for v in drawn], "ms")
+    unit = figure_text.common_unit([v.design.figures[_X].value for v in drawn], "ms")
     drawn.sort(key=lambda v: (bool(role(v.design, plan)), v.design.name == plan.choice, v.feasible))
     points = tuple(_point(v, plan, ids, x, y) for v in drawn)
     across = None if latency is None else _latency_edge(latency, x)
@@ -109,7 +109,7 @@ def scatter(plan: Plan, ids: Mapping[str, str]) -> Scatter | None:
     )
     return Scatter(
         points=points, labels=_labels(drawn, plan, x, y), x_ticks=_x_ticks(x, unit), y_ticks=_y_ticks(y),
-        x_title=f"Latency p50, {unit}", y_title=_figures.short_name(plan.metric),
+        x_title=f"Latency p50, {unit}", y_title=figure_text.short_name(plan.metric),
         higher_is_better=plan.metric.higher_is_better,
         frontier=_frontier(drawn, plan, x, y), latency=across, metric=up,
         region=_region(across, up, plan.metric.higher_is_better),
@@ -141,7 +141,7 @@ def metric_limit(plan: Plan) -> float | None:
 def _latency_edge(limit: Limit, x: Scale) -> Edge:
     percentile = limit.quantity.value.removeprefix("latency_")
     share = x.at(limit.value)
-    text = f"{percentile} limit {_figures.plain(limit.value, limit.unit)}"
+    text = f"{percentile} limit {figure_text.plain(limit.value, limit.unit)}"
     if x.contains(limit.value):
         return Edge(at=percent(share), share=share, text=text)
     return Edge(at=None, share=share, text=f"{text} →" if limit.value > x.high else f"← {text}")
@@ -150,7 +150,7 @@ def _latency_edge(limit: Limit, x: Scale) -> Edge:
 def _metric_edge(floor: float, y: Scale, plan: Plan, points: Sequence[tuple[float, float]]) -> Edge:
     """The limit on the metric, its text at the end of the line where fewest points lie."""
     share = y.at(floor)
-    text = f"{_figures.short_name(plan.metric)} limit {_figures.plain(floor, '')}"
+    text = f"{figure_text.short_name(plan.metric)} limit {figure_text.plain(floor, '')}"
     higher = plan.metric.higher_is_better
 
     def crowd(place: tuple[bool, bool]) -> tuple[int, bool]:
@@ -216,7 +216,7 @@ def _y_ticks(scale: Scale) -> tuple[Tick, ...]:
 
 def _bare(value: float, unit: str, base: str) -> str:
     """`value` in `unit`, without writing the unit."""
-    return _figures.plain(value / _figures.factor_of(unit, base), "", digits=2)
+    return figure_text.plain(value / figure_text.factor_of(unit, base), "", digits=2)
 
 
 # --- Points, labels, frontier -----------------------------------------------------------------
@@ -226,11 +226,11 @@ def _point(verdict: Verdict, plan: Plan, ids: Mapping[str, str], x: Scale, y: Sc
     design = verdict.design
     fast, good = design.figures[_X], design.figures[Quantity.METRIC]
     tail = design.figures.get(_TAIL)
-    here, metric = mark(verdict, plan), _figures.short_name(plan.metric)
+    here, metric = mark(verdict, plan), figure_text.short_name(plan.metric)
     return Point(
         id=ids[design.name], name=design.name, kind=here.kind, role=role(design, plan),
         measured=is_measured(design, _X, Quantity.METRIC), feasible=verdict.feasible,
-        label=f"{here.word}, {_figures.show(fast).value}, {metric} {_figures.show(good).value}",
+        label=f"{here.word}, {figure_text.show(fast).value}, {metric} {figure_text.show(good).value}",
         x=percent(x.at(fast.value)), y=_down(y.at(good.value)),
         left=percent(x.at(fast.low)), right=percent(x.at(fast.high)),
         top=_down(y.at(good.high)), bottom=_down(y.at(good.low)),

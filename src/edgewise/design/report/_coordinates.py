@@ -6,7 +6,7 @@ Better values are up on every axis. Places as in `_charts.py`. Pure.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from edgewise.design.report import _figures
+from edgewise.design import figure_text
 from edgewise.design.report._charts import Tick, metric_limit
 from edgewise.design.report._marks import is_measured, mark, role
 from edgewise.design.report._scale import Scale, aligned, fit, number, percent, reaching, ticks
@@ -106,8 +106,8 @@ def _along(quantity: Quantity, drawn: Sequence[Verdict], plan: Plan) -> _Along |
 def _axis(one: _Along, drawn: Sequence[Verdict], plan: Plan, index: int, count: int, step: float) -> Axis:
     values = _values(one.quantity, drawn)
     base = next(v.design.figures[one.quantity].unit for v in drawn if one.quantity in v.design.figures)
-    unit = _figures.common_unit(values, base)
-    factor = _figures.factor_of(unit, base)
+    unit = figure_text.common_unit(values, base)
+    factor = figure_text.factor_of(unit, base)
     shown = Scale(low=one.scale.low / factor, high=one.scale.high / factor, log=one.scale.log)
     bottom, top = (shown.low, shown.high) if one.up else (shown.high, shown.low)
     bound = _bound(one.quantity, plan)
@@ -117,22 +117,22 @@ def _axis(one: _Along, drawn: Sequence[Verdict], plan: Plan, index: int, count: 
         title=_title(one.quantity, plan), unit=unit,
         x=percent(_MARGIN + index * step), last=index == count - 1, log=shown.log, bottom=bottom, top=top,
         ticks=_axis_ticks(shown, one, factor),
-        limit="" if bound is None else f"{sign}\u00a0{_figures.plain(bound / factor, '')}",
+        limit="" if bound is None else f"{sign}\u00a0{figure_text.plain(bound / factor, '')}",
         limit_y=number(one.down(bound)) if inside and bound is not None else None,
     )  # fmt: skip
 
 
 def _title(quantity: Quantity, plan: Plan) -> str:
     if quantity is Quantity.METRIC:
-        return _figures.short_name(plan.metric, _NAME)
-    return _SHORT.get(quantity) or _figures.title(quantity, plan.metric)
+        return figure_text.short_name(plan.metric, _NAME)
+    return _SHORT.get(quantity) or figure_text.title(quantity, plan.metric)
 
 
 def _axis_ticks(shown: Scale, one: _Along, factor: float) -> tuple[Tick, ...]:
     """Round values that stand at least a line apart."""
     found: list[Tick] = []
     values = ticks(shown)
-    texts = [_figures.plain(value, "", digits=2) for value in values] if shown.log else aligned(values)
+    texts = [figure_text.plain(value, "", digits=2) for value in values] if shown.log else aligned(values)
     for value, text in zip(values, texts, strict=True):
         place_ = one.down(value * factor)
         if all(abs(place_ - float(other.at)) > HEIGHT * _TICK_GAP for other in found):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from edgewise.design.report import _figures
+from edgewise.design import figure_text
 from edgewise.design.report._marks import FINDINGS, Mark
 from edgewise.design.report._text import clean_log, newest
 from edgewise.nouns import Design, Measurement, Metric, Plan, Provenance, ProvenanceKind, Quantity, Stage, Verdict
@@ -21,7 +21,7 @@ _ORDER = {quantity: index for index, quantity in enumerate(Quantity)}
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FigureRow:
     title: str
-    shown: _figures.Shown
+    shown: figure_text.Shown
     n: int
 
 
@@ -67,7 +67,7 @@ def detail(verdict: Verdict, plan: Plan, logs: Mapping[str, str], room: int) -> 
         groups=_groups(design.figures, plan.metric),
         findings=tuple((FINDINGS[found.finding], found.sentence) for found in verdict.findings),
         recipe=_recipe(design), configuration=_configuration(design),
-        files=tuple((file.name, _figures.plain(file.size_bytes, "B"), file.digest) for file in files),
+        files=tuple((file.name, figure_text.plain(file.size_bytes, "B"), file.digest) for file in files),
         remarks=tuple(dict.fromkeys((*design.caveats, *notes))), failure=design.failure,
         stage=_STAGES[design.stage], on_frontier=verdict.on_frontier,
         log=_log(design, logs, room), log_digest=design.log,
@@ -78,12 +78,12 @@ def _groups(figures: Mapping[Quantity, Measurement], metric: Metric) -> tuple[Fi
     by_source: dict[Provenance, list[FigureRow]] = {}
     for quantity in sorted(figures, key=lambda quantity: _ORDER[quantity]):
         figure = figures[quantity]
-        title = "Metric: " + metric.name if quantity is Quantity.METRIC else _figures.title(quantity, metric)
-        row = FigureRow(title=title, shown=_figures.show(figure), n=figure.n)
+        title = "Metric: " + metric.name if quantity is Quantity.METRIC else figure_text.title(quantity, metric)
+        row = FigureRow(title=title, shown=figure_text.show(figure), n=figure.n)
         by_source.setdefault(figure.provenance, []).append(row)
     return tuple(
         FigureGroup(
-            provenance=_figures.provenance(source),
+            provenance=figure_text.provenance(source),
             measured=source.kind is ProvenanceKind.MEASURED, rows=tuple(rows),
         )
         for source, rows in by_source.items()

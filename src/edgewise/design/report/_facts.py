@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from edgewise.design.report import _figures
+from edgewise.design import figure_text
 from edgewise.nouns import Plan
 
 _DIGEST = 19
@@ -36,21 +36,21 @@ def short_digest(digest: str) -> str:
 
 
 def _budget(plan: Plan) -> str:
-    limits = [
-        f"{_figures.title(limit.quantity, plan.metric).lower()} {'≥' if limit.quantity.higher_is_better else '≤'}\u00a0"
-        f"{_figures.plain(limit.value, limit.unit)}"
-        for limit in plan.site.budget.limits
-    ]
+    limits = []
+    for limit in plan.site.budget.limits:
+        title = figure_text.title(limit.quantity, plan.metric).lower()
+        bound = "≥" if limit.quantity.higher_is_better else "≤"
+        limits.append(f"{title} {bound}\u00a0{figure_text.plain(limit.value, limit.unit)}")
     return "; ".join(limits) if limits else "no limits asked for"
 
 
 def _model(plan: Plan) -> tuple[str, ...]:
     model = plan.model
-    macs = "MACs unknown" if model.macs is None else _figures.count(model.macs, "MACs")
-    size = _figures.plain(model.size_bytes, "B")
+    macs = "MACs unknown" if model.macs is None else figure_text.count(model.macs, "MACs")
+    size = figure_text.plain(model.size_bytes, "B")
     return (
         model.name,
-        f"{_figures.count(model.parameters, 'parameters')}, {macs}",
+        f"{figure_text.count(model.parameters, 'parameters')}, {macs}",
         f"{model.format.value}, {size}, {short_digest(model.digest)}",
     )
 

@@ -34,7 +34,7 @@ def fit(values: Sequence[float], *, log: bool, pad: float = 0.06) -> Scale:
     if log and low > 0:
         room = max((math.log10(high) - math.log10(low)) * pad, 0.03)
         return Scale(low=low / 10**room, high=high * 10**room, log=True)
-    room = (high - low) * pad or abs(high) * 0.1 or 1.0
+    room = max((high - low) * pad, abs(high) * 1e-6) if high > low else abs(high) * 0.1 or 1.0
     return Scale(low=low - room, high=high + room, log=False)
 
 
@@ -73,7 +73,8 @@ def _linear(scale: Scale) -> list[float]:
     magnitude = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * magnitude for factor in (1, 2, 2.5, 5, 10) if factor * magnitude >= rough * 0.999)
     first, last = math.ceil(scale.low / step - 1e-9), math.floor(scale.high / step + 1e-9)
-    return [round(number * step, 12) for number in range(first, last + 1)]
+    places = 3 - math.floor(math.log10(step))
+    return [round(number * step, places) for number in range(first, last + 1)]
 
 
 def aligned(values: Sequence[float]) -> list[str]:

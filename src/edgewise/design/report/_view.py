@@ -1,10 +1,9 @@
 """What the page shows and how it is worded: a plain view of each plan for the templates. Pure."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from edgewise.design.report import _figures
+from edgewise.design import figure_text
 from edgewise.design.report._charts import Scatter, scatter
 from edgewise.design.report._coordinates import Coordinates, coordinates
 from edgewise.design.report._detail import RUNTIMES, Detail, detail
@@ -65,7 +64,7 @@ class Tile:
     """A figure of the choice against its limit; `used` is the share of the limit in per cent, None without."""
 
     title: str
-    shown: _figures.Shown
+    shown: figure_text.Shown
     limit: str
     used: str | None
 
@@ -132,7 +131,7 @@ def view(plan: Plan, number: int, logs: Mapping[str, str], room: int) -> PlanVie
 
 def _sentence(design: Design, plan: Plan) -> str:
     """The choice in one sentence with its figures, as far as it has them."""
-    said = {quantity: _figures.show(figure).value for quantity, figure in design.figures.items()}
+    said = {quantity: figure_text.show(figure).value for quantity, figure in design.figures.items()}
     speed = [
         f"{said[quantity]} {words}"
         for quantity, words in ((Quantity.LATENCY_P50, "at the median"), (Quantity.LATENCY_P99, "at p99"))
@@ -162,7 +161,7 @@ def _drop(design: Design, plan: Plan) -> str:
     if figure.low <= 0 <= figure.high:
         return "no different from the model as given within the interval"
     worse = "worse" if figure.value > 0 else "better"
-    size = _figures.show(figure).value.lstrip(_figures.MINUS)
+    size = figure_text.show(figure).value.lstrip(figure_text.MINUS)
     return f"{size} {worse} than the model as given"
 
 
@@ -170,8 +169,8 @@ def _in_short(design: Design, plan: Plan) -> str:
     parts = []
     for quantity in (Quantity.LATENCY_P50, Quantity.LATENCY_P99, Quantity.METRIC, Quantity.MEMORY):
         if quantity in design.figures:
-            title = _SHORT.get(quantity) or _figures.short_name(plan.metric)
-            parts.append(f"{title.lower()} {_figures.show(design.figures[quantity]).value}")
+            title = _SHORT.get(quantity) or figure_text.short_name(plan.metric)
+            parts.append(f"{title.lower()} {figure_text.show(design.figures[quantity]).value}")
     return ", ".join(parts)
 
 
@@ -200,8 +199,8 @@ def _tile(quantity: Quantity, design: Design, plan: Plan) -> Tile:
     if limit and limit.value > 0 and not quantity.higher_is_better:
         used = f"{100 * min(1.0, max(0.0, figure.value / limit.value)):.1f}"
     return Tile(
-        title=_capital(_figures.title(quantity, plan.metric)), shown=_figures.show(figure), used=used,
-        limit=f"{word} {_figures.plain(limit.value, limit.unit)}" if limit else "",
+        title=_capital(figure_text.title(quantity, plan.metric)), shown=figure_text.show(figure), used=used,
+        limit=f"{word} {figure_text.plain(limit.value, limit.unit)}" if limit else "",
     )  # fmt: skip
 
 
@@ -211,28 +210,19 @@ def _sources(design: Design, plan: Plan) -> tuple[str, ...]:
     ordered = sorted(found, key=lambda p: (p.kind is not ProvenanceKind.MEASURED, p.kind, p.by, p.date, -(p.load or 0)))
     words: dict[tuple[str, str], str] = {}
     for source in ordered:
-        words.setdefault((source.kind, source.by), _figures.provenance(source))
+        words.setdefault((source.kind, source.by), figure_text.provenance(source))
     return tuple(words.values())
 
 
 def _relaxed(plan: Plan, rows: Mapping[str, Row]) -> tuple[Relaxed, ...]:
     return tuple(
         Relaxed(
-            title=_capital(_figures.title(one.limit.quantity, plan.metric)), row=rows.get(one.design),
-            asked=_figures.plain(one.limit.value, one.limit.unit), sentence=one.sentence,
-            needed=_figures.plain(_outward(one.needed, at_least=one.limit.quantity.higher_is_better), one.limit.unit),
+            title=_capital(figure_text.title(one.limit.quantity, plan.metric)), row=rows.get(one.design),
+            asked=figure_text.plain(one.limit.value, one.limit.unit), sentence=one.sentence,
+            needed=figure_text.plain(one.needed, one.limit.unit),
         )
         for one in plan.relaxations
     )  # fmt: skip
-
-
-def _outward(value: float, *, at_least: bool) -> float:
-    """`value` with three digits, rounded so that the design still fits."""
-    if value == 0 or not math.isfinite(value):
-        return value
-    step = 10.0 ** (math.floor(math.log10(abs(value))) - 2)
-    rounded = math.floor(value / step + 1e-6) if at_least else math.ceil(value / step - 1e-6)
-    return rounded * step
 
 
 # --- The table --------------------------------------------------------------------------------
@@ -243,8 +233,8 @@ def _columns(plan: Plan) -> tuple[Column, ...]:
     for quantity in _COLUMNS:
         figures = [v.design.figures[quantity] for v in plan.verdicts if quantity in v.design.figures]
         base = figures[0].unit if figures else ""
-        unit = _figures.common_unit([figure.value for figure in figures], base)
-        title = _SHORT.get(quantity) or _capital(_figures.title(quantity, plan.metric))
+        unit = figure_text.common_unit([figure.value for figure in figures], base)
+        title = _SHORT.get(quantity) or _capital(figure_text.title(quantity, plan.metric))
         columns.append(Column(quantity=quantity, title=title, unit=unit))
     return tuple(columns)
 
@@ -271,7 +261,7 @@ def _row(
 def _cell(figure: Measurement | None, unit: str) -> Cell:
     if figure is None:
         return Cell(text="–", order="", measured=True)
-    shown = _figures.show(figure, unit)
+    shown = figure_text.show(figure, unit)
     return Cell(text=shown.number, order=f"{figure.value:.6g}", measured=shown.measured)
 
 

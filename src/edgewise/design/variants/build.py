@@ -88,8 +88,8 @@ class Builder:
 
     def _make(self, recipe: Recipe, source: Path, key: str) -> dict[str, Any]:
         with tempfile.TemporaryDirectory(prefix="variant-", dir=self._folder.name) as folder:
+            child = self._ready_child()
             try:
-                child = self._ready_child()
                 answer = child.call(
                     "make",
                     timeout_s=TIMEOUT_S,
@@ -105,7 +105,7 @@ class Builder:
                 answer = {"failure": error.message}
             log = self._store.blobs.put(child.log().encode())
             if "files" not in answer:
-                record = answer | {"log": log}
+                record: dict[str, Any] = answer | {"log": log}
                 self._store.record(key, record, blobs=(log,))
                 return record
             files = [self._keep(Path(path)) for path in answer["files"]]
@@ -123,17 +123,22 @@ class Builder:
             write_arrays(inputs, self._data.calibration.inputs)
             if self._data.calibration.y is not None:
                 np.save(labels, self._data.calibration.y, allow_pickle=False)
-            self._child = Child("edgewise.design.variants._worker", name="the toolchain")
-            self._child.call(
-                "learn",
-                timeout_s=TIMEOUT_S,
-                inputs=str(inputs),
-                labels=None if self._data.calibration.y is None else str(labels),
-                batched=self._data.batched,
-                batch=self._data.batch,
-                metric=self._metric,
-                project=str(self._project),
-            )
+            child = Child("edgewise.design.variants._worker", name="the toolchain")
+            try:
+                child.call(
+                    "learn",
+                    timeout_s=TIMEOUT_S,
+                    inputs=str(inputs),
+                    labels=None if self._data.calibration.y is None else str(labels),
+                    batched=self._data.batched,
+                    batch=self._data.batch,
+                    metric=self._metric,
+                    project=str(self._project),
+                )
+            except BaseException:
+                child.close()
+                raise
+            self._child = child
         return self._child
 
     def _end_child(self) -> None:

@@ -41,10 +41,9 @@ class Made:
     notes: tuple[str, ...] = ()
 
 
-def rows(outputs: Sequence[Sequence[Array]], *, batched: bool) -> list[Array]:
-    """Outputs of single inferences as one array an output, [n, …]."""
-    join = np.concatenate if batched else np.stack
-    return [join(column) for column in zip(*outputs, strict=True)]
+def rows(material: Material, *, batched: bool) -> int | None:
+    """Samples in one inference where inputs have a batch axis, else None."""
+    return len(material.samples[0][0]) if batched else None
 
 
 def reference_labels(reference: Sequence[Array], judge: Judge) -> Array:

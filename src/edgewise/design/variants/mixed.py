@@ -17,8 +17,9 @@ import onnxruntime as ort
 
 from edgewise.design import metrics
 from edgewise.design.variants.made import Array, Made, Material, Settings, reference_labels, rows
-from edgewise.design.variants.onnx_int8 import compute_nodes, prepared, quantise
+from edgewise.design.variants.onnx_int8 import NOTHING_TO_DO, compute_nodes, prepared, quantise
 from edgewise.errors import RecipeNotApplicable
+from edgewise.runtimes.samples import joined
 
 MAX_BLOCKS = 16
 MAX_SAMPLES = 48
@@ -35,14 +36,16 @@ def mixed(source: Path, folder: Path, settings: Settings, material: Material) ->
     """
     float_model = prepared(source, material)
     nodes = compute_nodes(onnx.load(float_model, load_external_data=False))
+    if not nodes:
+        raise RecipeNotApplicable(NOTHING_TO_DO)
     blocks = [list(block) for block in np.array_split(np.array(nodes, dtype=object), min(len(nodes), MAX_BLOCKS))]
     batched = bool(settings["batched"])
-    reference = rows(_run(float_model, material.samples), batched=batched)
+    reference = joined(_run(float_model, material.samples), rows=rows(material, batched=batched))
     target = folder / "model.onnx"
 
     def drop(in_float: Sequence[str]) -> float:
         quantise(float_model, target, settings, material, in_float=in_float)
-        outputs = rows(_run(target, material.samples), batched=batched)
+        outputs = joined(_run(target, material.samples), rows=rows(material, batched=batched))
         judge = metrics.find(material.metric, labelled=material.y is not None, folder=material.project)
         y = material.y if material.y is not None else reference_labels(reference, judge)
         return judge.drop(y, outputs, reference).value

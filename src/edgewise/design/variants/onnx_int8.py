@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import onnx
+from onnx import version_converter
 from onnxruntime.quantization import (
     CalibrationDataReader,
     CalibrationMethod,
@@ -29,8 +30,10 @@ from edgewise.design.variants.made import Array, Made, Material, Settings
 from edgewise.errors import RecipeNotApplicable
 
 COMPUTE = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+NOTHING_TO_DO = f"the model has none of {', '.join(COMPUTE)}, so int8 has nothing to speed up"
 MAX_HISTOGRAM_SAMPLES = 64
 PERCENTILE = 99.99
+PER_CHANNEL_OPSET = 13
 
 _METHODS = {
     "minmax": CalibrationMethod.MinMax,
@@ -50,14 +53,36 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]
 
 
 def prepared(source: Path, material: Material) -> Path:
-    """`source` with shapes inferred, once for each child; the original where inference fails."""
+    """`source` as the quantiser needs it, once for each child: nodes named, scales per channel known, shapes inferred.
+
+    Raises:
+        RecipeNotApplicable: the model's opset is older than scales per channel and cannot be converted.
+    """
     target = material.scratch / f"prepared-{source.stem}.onnx"
     if not target.exists():
+        model = _current(onnx.load(source))
+        for index, node in enumerate(model.graph.node):
+            node.name = node.name or f"{node.op_type}_{index}"
+        onnx.save(model, target)
         try:
-            quant_pre_process(str(source), str(target), skip_symbolic_shape=True, skip_optimization=True)
+            quant_pre_process(str(target), str(target), skip_symbolic_shape=True, skip_optimization=True)
         except Exception:
-            onnx.save(onnx.load(source), target)
+            onnx.save(model, target)  # shapes help the quantiser, but it does without
     return target
+
+
+def _current(model: onnx.ModelProto) -> onnx.ModelProto:
+    """`model` in an opset that has scales per channel."""
+    opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), PER_CHANNEL_OPSET)
+    if opset >= PER_CHANNEL_OPSET:
+        return model
+    try:
+        return version_converter.convert_version(model, PER_CHANNEL_OPSET)
+    except Exception as error:
+        raise RecipeNotApplicable(
+            f"the model's opset {opset} has no scales per channel, and it cannot be converted to {PER_CHANNEL_OPSET}:"
+            f" {str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__}"
+        ) from error
 
 
 def input_names(model: onnx.ModelProto) -> list[str]:
@@ -78,7 +103,7 @@ def quantise(
     calibration = str(settings["calibration"])
     model = onnx.load(source, load_external_data=False)
     if not compute_nodes(model):
-        raise RecipeNotApplicable(f"the model has none of {', '.join(COMPUTE)}, so int8 has nothing to speed up")
+        raise RecipeNotApplicable(NOTHING_TO_DO)
     samples = material.samples if calibration == "minmax" else material.samples[:MAX_HISTOGRAM_SAMPLES]
     unsigned = settings["activations"] == "u8"
     extra: dict[str, Any] = {"CalibPercentile": PERCENTILE} if calibration == "percentile" else {}

@@ -10,6 +10,7 @@ import openvino as ov
 from edgewise.design import metrics
 from edgewise.design.variants.made import Array, Made, Material, Settings, reference_labels, rows
 from edgewise.errors import RecipeNotApplicable
+from edgewise.runtimes.samples import joined
 
 _PRESETS = {
     "performance": nncf.QuantizationPreset.PERFORMANCE,
@@ -27,7 +28,7 @@ def post_training(source: Path, folder: Path, settings: Settings, material: Mate
     model = ov.Core().read_model(source)
     feeds = _feeds(material)
     quantised = nncf.quantize(model, nncf.Dataset(feeds), subset_size=len(feeds), **_arguments(settings))
-    if not any(node.get_type_name() == "FakeQuantize" for node in quantised.get_ops()):
+    if not _is_quantised(quantised):
         raise RecipeNotApplicable("NNCF found no operator to quantise")
     return _save(quantised, folder)
 
@@ -38,7 +39,7 @@ def accuracy_controlled(source: Path, folder: Path, settings: Settings, material
     Settings as for `post_training`, and `tolerance` and `batched` as for `mixed.mixed`.
 
     Raises:
-        RecipeNotApplicable: plain int8 holds the metric already.
+        RecipeNotApplicable: plain int8 holds the metric already, or nothing could stay in int8.
     """
     model = ov.Core().read_model(source)
     judge = metrics.find(material.metric, labelled=material.y is not None, folder=material.project)
@@ -47,14 +48,16 @@ def accuracy_controlled(source: Path, folder: Path, settings: Settings, material
     def outputs(compiled: ov.CompiledModel) -> list[Array]:
         request = compiled.create_infer_request()
         results = [[tensor.copy() for tensor in request.infer(feed).values()] for feed in feeds]
-        return rows(results, batched=batched)
+        return joined(results, rows=rows(material, batched=batched))
 
     reference = outputs(ov.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"}))
     y = material.y if material.y is not None else reference_labels(reference, judge)
     sign = 1 if judge.metric.higher_is_better else -1
+    exact = judge.score(y, reference)
 
     def validate(compiled: ov.CompiledModel, _: Iterable[Any]) -> tuple[float, None]:
-        return sign * judge.score(y, outputs(compiled)), None
+        """The metric, moved so that the reference has 1: NNCF divides by it, and an error may be 0."""
+        return 1 + sign * (judge.score(y, outputs(compiled)) - exact), None
 
     tolerance = float(settings["tolerance"])
     plain = nncf.quantize(model, nncf.Dataset(feeds), subset_size=len(feeds), **_arguments(settings))
@@ -72,7 +75,13 @@ def accuracy_controlled(source: Path, folder: Path, settings: Settings, material
         subset_size=len(feeds),
         **_arguments(settings, control=True),
     )
+    if not _is_quantised(controlled):
+        raise RecipeNotApplicable("every layer would have to stay in float to hold the metric on the calibration data")
     return _save(controlled, folder)
+
+
+def _is_quantised(model: ov.Model) -> bool:
+    return any(node.get_type_name() == "FakeQuantize" for node in model.get_ops())
 
 
 def _arguments(settings: Settings, *, control: bool = False) -> dict[str, Any]:

@@ -72,7 +72,7 @@ def propose(situation: Situation) -> tuple[Design, ...]:
         refusal = idea.refusal
         if installed is None and not refusal:
             refusal = f"{PACKAGES[idea.runtime]} is not installed here"
-        for threads in situation.threads[:1] if refusal else situation.threads:
+        for threads in situation.threads[:1] if refusal else dict.fromkeys(situation.threads):
             configuration = RuntimeConfiguration(
                 runtime=idea.runtime, version=installed or "", threads=threads, options=idea.options
             )
@@ -123,12 +123,17 @@ def _ideas(situation: Situation) -> Iterator[_Idea]:
         yield _Idea(recipe=given, runtime=RuntimeName.LITERT, options={})
         yield from _openvino(situation, quantised=quantised)
         reason = "ONNX Runtime runs ONNX only; add the model's .onnx to model.file if you have one"
+        if any(other.format is ModelFormat.ONNX for other in situation.further):
+            given = _static("u8", CALIBRATIONS[0], reduced=True)
+            reason = "variants are made of the first file of model.file; name the .onnx first to have them tried"
         yield _Idea(recipe=given, runtime=RuntimeName.ONNXRUNTIME, options={}, refusal=reason)
+    names = [other.name for other in situation.further]
     for index, other in enumerate(situation.further, start=1):
+        shown = other.name if names.count(other.name) == 1 else f"{other.name}-{index}"
         for runtime in _natives(other.format):
             options = {"precision": "f32"} if runtime is RuntimeName.OPENVINO else {}
             recipe = replace(
-                _given(other, f"{GIVEN}-{other.name}", quantised=_is_quantised(other)), settings={"source": index}
+                _given(other, f"{GIVEN}-{shown}", quantised=_is_quantised(other)), settings={"source": index}
             )
             yield _Idea(recipe=recipe, runtime=runtime, options=options)
 

@@ -113,6 +113,18 @@ def factor_of(unit: str, base: str) -> float:
     return _dimension(base).units[unit]
 
 
+def outward(value: float, unit: str, *, up: bool) -> float:
+    """`value` (base unit `unit`) with the three digits that are shown of it, rounded up or down, still in `unit`."""
+    if value == 0 or not math.isfinite(value):
+        return value
+    factor = factor_of(common_unit([value], unit), unit) if unit else 1.0
+    scaled = value / factor
+    step = 10.0 ** (math.floor(math.log10(abs(scaled))) - 2)
+    rounded = math.ceil(scaled / step - 1e-6) if up else math.floor(scaled / step + 1e-6)
+    bound = rounded * step * factor
+    return max(bound, value) if up else min(bound, value)
+
+
 def plain(value: float, unit: str, *, digits: int = _DIGITS_EXACT) -> str:
     """A value without an interval, such as a limit or a tick: no trailing zeros."""
     text = _written(_signed(units.show(value, _dimension(unit), digits=digits)))
