@@ -10,6 +10,8 @@ the CPU time of --help.
 """
 
 import argparse
+import datetime
+import os
 import resource
 import shutil
 import subprocess
@@ -50,6 +52,7 @@ from representative import Domain, samples
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "mlperf-tiny"
 WITHOUT_VNNI = ("qemu-x86_64", "-cpu", "Haswell")
+MARK = "<!-- written by bench/design.py --write -->"
 STANDARD = "ONNX Runtime, standard static int8"
 
 
@@ -94,11 +97,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", type=Path, default=SHARED, help="folder with ic01.onnx, kws01.onnx and .tflite")
     parser.add_argument("--keep", type=Path, help="work here and keep data and store, instead of a temporary folder")
+    parser.add_argument("--write", action="store_true", help="put the figures into bench/README.md")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.keep or Path(temporary)
         outcomes = [run(subject, arguments.models, folder / subject.name) for subject in SUBJECTS]
     report(outcomes)
+    if arguments.write:
+        page = Path(__file__).with_name("README.md")
+        head, mark, _ = page.read_text().partition(MARK)
+        page.write_text(f"{head}{mark}\n\n{markdown(outcomes)}")
 
 
 def run(subject: Subject, source: Path, folder: Path) -> Outcome:
@@ -271,18 +279,37 @@ def help_cpu_s() -> float:
     return min(spent)
 
 
+def gain(outcomes: Sequence[Outcome]) -> float:
+    """How many times the standard int8 recipe takes as long as the choice, geometric mean over models."""
+    return float(np.exp(np.mean([np.log(outcome.ratios[STANDARD][0]) for outcome in outcomes])))
+
+
+def over_floats(outcomes: Sequence[Outcome]) -> float:
+    """The least ratio of any float model in any runtime to the choice."""
+    return min(value for o in outcomes for rival, (value, _, _) in o.ratios.items() if is_float(rival))
+
+
+def rows(outcomes: Sequence[Outcome]) -> list[tuple[str, str, str, str]]:
+    """Model, rival, ratio, interval; the fastest rival first."""
+    return [
+        (outcome.subject, rival, f"{value:.2f}", f"{low:.2f} to {high:.2f}")
+        for outcome in outcomes
+        for rival, (value, low, high) in sorted(outcome.ratios.items(), key=lambda item: item[1][0])
+    ]
+
+
+HEADINGS = ("model", "rival", "takes ... times as long as the choice", "95 % interval")
+
+
 def report(outcomes: Sequence[Outcome]) -> None:
     """Print what was found."""
     console = Console(width=120)
-    table = Table("model", "rival", "takes ... times as long as the choice", "95 % interval")
-    for outcome in outcomes:
-        for rival, (value, low, high) in sorted(outcome.ratios.items(), key=lambda item: item[1][0]):
-            table.add_row(outcome.subject, rival, f"{value:.2f}", f"{low:.2f} to {high:.2f}")
+    table = Table(*HEADINGS)
+    for row in rows(outcomes):
+        table.add_row(*row)
     console.print(table)
-    gain = float(np.exp(np.mean([np.log(outcome.ratios[STANDARD][0]) for outcome in outcomes])))
-    floats = [value for o in outcomes for rival, (value, _, _) in o.ratios.items() if is_float(rival)]
-    console.print(f"against the standard int8 recipe: {gain:.2f} times (geometric mean)")
-    console.print(f"against the best fp32 runtime: {min(floats):.2f} times at least")
+    console.print(f"against the standard int8 recipe: {gain(outcomes):.2f} times (geometric mean)")
+    console.print(f"against the best fp32 runtime: {over_floats(outcomes):.2f} times at least")
     for outcome in outcomes:
         console.print(f"\n{outcome.subject}: chose {outcome.choice}")
         for name, value in outcome.accuracies.items():
@@ -290,6 +317,34 @@ def report(outcomes: Sequence[Outcome]) -> None:
         console.print(f"  first plan {outcome.first_s:.0f} s, second {outcome.second_s:.1f} s")
         console.print(f"  s8s8: {outcome.reason}")
     console.print(f"\nedgewise --help: {help_cpu_s():.2f} s of CPU")
+
+
+def markdown(outcomes: Sequence[Outcome]) -> str:
+    """The same for README.md, with what was asked for beside what came out."""
+    machine = probe(bandwidth=False)
+    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
+    lines = [
+        f"{machine.cpu.title}, {machine.cpu.cores} cores, {', '.join(machine.cpu.isa)}; load {load};"
+        f" {datetime.date.today().isoformat()}; {', '.join(f'{k} {v}' for k, v in sorted(versions().items()))}.",
+        "",
+        "| figure | asked for | came out |",
+        "|---|---|---|",
+        f"| standard static int8 over the choice, geometric mean | at least 1.3 | {gain(outcomes):.2f} |",
+        f"| best fp32 runtime over the choice, worst case | at least 1 | {over_floats(outcomes):.2f} |",
+        f"| first plan, slowest | at most 60 s | {max(o.first_s for o in outcomes):.0f} s |",
+        f"| second plan, slowest | at most 3 s | {max(o.second_s for o in outcomes):.1f} s |",
+        f"| `edgewise --help`, CPU | at most 0.3 s | {help_cpu_s():.2f} s |",
+        "",
+        f"| {' | '.join(HEADINGS)} |",
+        "|---|---|---|---|",
+        *(f"| {' | '.join(row)} |" for row in rows(outcomes)),
+        "",
+        "| model | choice | accuracy of | |",
+        "|---|---|---|---|",
+        *(f"| {o.subject} | {o.choice} | {name} | {value} |" for o in outcomes for name, value in o.accuracies.items()),
+        "",
+    ]
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

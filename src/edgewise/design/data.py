@@ -25,6 +25,7 @@ Array = npt.NDArray[Any]
 MAX_BYTES = 8 << 30
 MIN_SAMPLES = 20
 MAX_CALIBRATION = 200
+UNKNOWN_RANK = ("...",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,8 @@ class Data:
     Attributes:
         batched: the model's first axis is the batch; else a sample is the whole input.
         batch: rows that one inference takes; 1 unless the model fixes another number.
+        axes: size of every named dynamic axis of the model in one inference; a name that stands for two
+            sizes is left out.
     """
 
     summary: DataSummary
@@ -52,6 +55,7 @@ class Data:
     evaluation: Part
     batched: bool
     batch: int
+    axes: Mapping[str, int]
 
     @property
     def sample_shapes(self) -> tuple[tuple[int, ...], ...]:
@@ -84,7 +88,15 @@ def load(source: str, model: Model, *, seed: int, folder: Path) -> Data:
     cast = tuple(_cast(array, tensor) for array, tensor in zip(inputs, model.signature.inputs, strict=True))
     if y is not None:
         y = _checked_labels(y)
-    return _split(cast, y, seed=seed, batched=batched, batch=batch)
+    calibration, evaluation, summary = _split(cast, y, seed=seed, batch=batch)
+    return Data(
+        summary=summary,
+        calibration=calibration,
+        evaluation=evaluation,
+        batched=batched,
+        batch=batch,
+        axes=_axes(model.signature.inputs, cast, batched=batched, batch=batch),
+    )
 
 
 def _read_npz(path: Path) -> dict[str, Array]:
@@ -169,7 +181,7 @@ def _batching(tensors: tuple[Tensor, ...], inputs: list[Array]) -> tuple[bool, i
 
 def _fit(tensor: Tensor, array: Array) -> tuple[bool, int]:
     shape, sample = tensor.shape, array.shape[1:]
-    if shape == ("...",):
+    if shape == UNKNOWN_RANK:
         return True, 1
     if len(shape) == array.ndim and _matches(shape[1:], sample):
         batch = shape[0] if isinstance(shape[0], int) else 1
@@ -236,7 +248,21 @@ def _checked_labels(y: Array) -> Array:
     return y
 
 
-def _split(inputs: tuple[Array, ...], y: Array | None, *, seed: int, batched: bool, batch: int) -> Data:
+def _axes(tensors: tuple[Tensor, ...], inputs: tuple[Array, ...], *, batched: bool, batch: int) -> dict[str, int]:
+    """Size of every named dynamic axis in one inference, where a name has one size only."""
+    sizes: dict[str, set[int]] = {}
+    for tensor, array in zip(tensors, inputs, strict=True):
+        shape = (batch, *array.shape[1:]) if batched else array.shape[1:]
+        if len(tensor.shape) != len(shape):  # an unknown rank has no axes to fix
+            continue
+        for axis, size in zip(tensor.shape, shape, strict=tensor.shape != UNKNOWN_RANK):
+            if isinstance(axis, str) and axis not in ("?", *UNKNOWN_RANK):
+                sizes.setdefault(axis, set()).add(size)
+    return {axis: found.pop() for axis, found in sizes.items() if len(found) == 1}
+
+
+def _split(inputs: tuple[Array, ...], y: Array | None, *, seed: int, batch: int) -> tuple[Part, Part, DataSummary]:
+    """Calibration and evaluation, and how the samples were dealt out."""
     n = len(inputs[0])
     if n < MIN_SAMPLES * batch:
         raise BadData(f"the data has {n} samples, too few to judge by", hint=f"give at least {MIN_SAMPLES * batch}")
@@ -249,7 +275,7 @@ def _split(inputs: tuple[Array, ...], y: Array | None, *, seed: int, batched: bo
     summary = DataSummary(
         digest=_digest(inputs, y), samples=n, calibration=calibration, evaluation=evaluation, seed=seed
     )
-    return Data(summary=summary, calibration=parts[0], evaluation=parts[1], batched=batched, batch=batch)
+    return parts[0], parts[1], summary
 
 
 def _digest(inputs: tuple[Array, ...], y: Array | None) -> str:

@@ -77,6 +77,7 @@ def load(
         batched=data.batched,
         batch=data.batch,
         limit=limit,
+        axes=dict(data.axes),
     )
     return float(answer["load_ms"])
 

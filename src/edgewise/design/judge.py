@@ -86,7 +86,7 @@ def _limit(limit: Limit, figure: Measurement | None) -> LimitFinding:
 def _drop(limit: Limit | None, drop: Measurement, metric: Metric, *, significant: bool) -> LimitFinding:
     limit = limit or NO_DROP
     implied = limit is NO_DROP
-    shown = f"{metric.name} drops by {words.points(metric, drop.value)}"
+    shown = words.change(metric, drop.value)
     reach = f"95 % interval {words.points_between(metric, drop.low, drop.high)}, n = {drop.n}"
     allowed = "the budget allows none" if implied else f"the budget allows {words.points(metric, limit.value)}"
     if drop.high <= limit.value:

@@ -74,6 +74,14 @@ def points(metric: Metric, number: float) -> str:
     return units.figures(number, 3)
 
 
+def change(metric: Metric, drop: float) -> str:
+    """What a drop of `drop` does to the metric: "accuracy drops by 2.1 points", "rmse grows by 0.031"."""
+    if drop == 0:
+        return f"{metric.name} stays the same"
+    worse, better = ("drops", "rises") if metric.higher_is_better else ("grows", "shrinks")
+    return f"{metric.name} {worse if drop > 0 else better} by {points(metric, abs(drop))}"
+
+
 def points_between(metric: Metric, low: float, high: float) -> str:
     """Two differences of the metric, the unit said once."""
     return f"{points(metric, low).removesuffix(' points')} to {points(metric, high)}"

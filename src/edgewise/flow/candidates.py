@@ -284,12 +284,11 @@ def _saturation(drop: Estimate, work: Work) -> str:
     """Why a design whose arithmetic depends on the CPU is rejected whatever it does on this one."""
     isa = work.machine.cpu.isa
     has_vnni = "avx_vnni" in isa or "avx512_vnni" in isa
-    metric = work.judge.metric
+    here = words.change(work.judge.metric, drop.value)
     here = (
-        f"this CPU has VNNI and computes it exactly, the next one may not ({metric.name} drops by"
-        f" {words.points(metric, drop.value)} here)"
+        f"this CPU has VNNI and computes it exactly, the next one may not ({here} here)"
         if has_vnni
-        else f"this CPU has none, and {metric.name} drops by {words.points(metric, drop.value)}"
+        else (f"this CPU has none, and {here}")
     )
     return f"its answers depend on the CPU: {SATURATION}; {here}; safe are +precise_int8 and the reduced recipes"
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, field_validator
 
 from edgewise import units
 from edgewise.documents import Document, InUnits
@@ -43,6 +43,12 @@ def _name_as_mapping(given: object) -> object:
 
 def _number_as_list(given: object) -> object:
     return [given] if isinstance(given, int) and not isinstance(given, bool) else given
+
+
+def _each_thread_count_once(given: list[int]) -> list[int]:
+    if len(set(given)) < len(given):
+        raise ValueError(f"found {given}; allowed is each thread count once")
+    return given
 
 
 class ModelSection(Document):
@@ -89,7 +95,12 @@ class MachineSection(Document):
 
     name: Name = Field(description="Name in the catalogue (edgewise get machines), or `this`.")
     threads: (
-        Annotated[ThreadCounts, BeforeValidator(_number_as_list, json_schema_input_type=Threads | ThreadCounts)] | None
+        Annotated[
+            ThreadCounts,
+            BeforeValidator(_number_as_list, json_schema_input_type=Threads | ThreadCounts),
+            AfterValidator(_each_thread_count_once),
+        ]
+        | None
     ) = Field(
         default=None,
         description="Thread counts to try. Left out: 1 and all cores.",
@@ -121,6 +132,15 @@ class SiteSection(Document):
     strategy: Literal["embedded", "external", "modelcar", "auto"] = Field(
         default="auto", description="How the model is packed."
     )
+
+    @field_validator("machines")
+    @classmethod
+    def _each_machine_once(cls, machines: list[MachineSection]) -> list[MachineSection]:
+        names = [machine.name for machine in machines]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"found {', '.join(twice)} more than once; allowed is each machine once")
+        return machines
 
 
 class EdgeFile(Document):

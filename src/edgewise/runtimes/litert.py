@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from edgewise.runtimes.protocol import Shapes
+from edgewise.runtimes.protocol import Fixed
 from edgewise.runtimes.samples import Array
 
 
@@ -46,10 +46,10 @@ def _dequantised(array: Array, detail: Mapping[str, Any]) -> Array:
     return real
 
 
-def load(path: Path, *, threads: int, options: Mapping[str, str], shapes: Shapes) -> _Session:  # noqa: ARG001
-    """A session on `path` with `threads` threads, resized to `shapes` where they differ."""
+def load(path: Path, *, threads: int, options: Mapping[str, str], fixed: Fixed) -> _Session:  # noqa: ARG001
+    """A session on `path` with `threads` threads, resized to `fixed.shapes` where they differ."""
     interpreter = Interpreter(model_path=str(path), num_threads=threads)
-    for detail, shape in zip(interpreter.get_input_details(), shapes, strict=True):
+    for detail, shape in zip(interpreter.get_input_details(), fixed.shapes, strict=True):
         if tuple(detail["shape"]) != tuple(shape):
             interpreter.resize_tensor_input(detail["index"], list(shape), strict=True)
     interpreter.allocate_tensors()

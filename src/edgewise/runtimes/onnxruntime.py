@@ -17,7 +17,7 @@ from pathlib import Path
 
 import onnxruntime as ort
 
-from edgewise.runtimes.protocol import Shapes
+from edgewise.runtimes.protocol import Fixed
 from edgewise.runtimes.samples import Array
 
 _LEVELS = {
@@ -41,8 +41,8 @@ class _Session:
         return outputs
 
 
-def load(path: Path, *, threads: int, options: Mapping[str, str], shapes: Shapes) -> _Session:
-    """A session on `path` with `threads` intra-op threads; dynamic axes are fixed to `shapes`."""
+def load(path: Path, *, threads: int, options: Mapping[str, str], fixed: Fixed) -> _Session:
+    """A session on `path` with `threads` intra-op threads; dynamic axes are fixed."""
     settings = ort.SessionOptions()
     settings.intra_op_num_threads = threads
     settings.inter_op_num_threads = 1
@@ -51,20 +51,6 @@ def load(path: Path, *, threads: int, options: Mapping[str, str], shapes: Shapes
     settings.log_severity_level = _LOG_WARNINGS
     if options.get("precise_int8") == "1":
         settings.add_session_config_entry("session.x64quantprecision", "1")
-    for axis, size in _dynamic_axes(path, shapes).items():
+    for axis, size in fixed.axes.items():
         settings.add_free_dimension_override_by_name(axis, size)
     return _Session(ort.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"]))
-
-
-def _dynamic_axes(path: Path, shapes: Shapes) -> dict[str, int]:
-    """Size of every named dynamic axis; a name that would need two sizes is left dynamic."""
-    peek = ort.SessionOptions()
-    peek.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    peek.log_severity_level = 3
-    inputs = ort.InferenceSession(str(path), peek, providers=["CPUExecutionProvider"]).get_inputs()
-    sizes: dict[str, set[int]] = {}
-    for tensor, shape in zip(inputs, shapes, strict=True):
-        for axis, size in zip(tensor.shape, shape, strict=True):
-            if isinstance(axis, str):
-                sizes.setdefault(axis, set()).add(size)
-    return {axis: found.pop() for axis, found in sizes.items() if len(found) == 1}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import openvino as ov
 
-from edgewise.runtimes.protocol import Shapes
+from edgewise.runtimes.protocol import Fixed
 from edgewise.runtimes.samples import Array
 
 
@@ -26,12 +26,12 @@ class _Session:
         return [tensor.data.copy() for tensor in self._outputs]
 
 
-def load(path: Path, *, threads: int, options: Mapping[str, str], shapes: Shapes) -> _Session:
-    """A session on `path` with `threads` threads and one stream, reshaped to `shapes`."""
+def load(path: Path, *, threads: int, options: Mapping[str, str], fixed: Fixed) -> _Session:
+    """A session on `path` with `threads` threads and one stream, reshaped to `fixed.shapes`."""
     core = ov.Core()
     model = core.read_model(path)
     if any(parameter.partial_shape.is_dynamic for parameter in model.inputs):
-        model.reshape(dict(zip(model.inputs, [list(shape) for shape in shapes], strict=True)))
+        model.reshape(dict(zip(model.inputs, [list(shape) for shape in fixed.shapes], strict=True)))
     compiled = core.compile_model(
         model,
         "CPU",

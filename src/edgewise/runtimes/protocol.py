@@ -8,6 +8,7 @@ runs.
 import importlib
 import importlib.metadata
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -15,8 +16,18 @@ from edgewise.errors import MissingDependency
 from edgewise.nouns import ModelFormat, RuntimeName
 from edgewise.runtimes.samples import Array
 
-Shapes = Sequence[tuple[int, ...]]
-"""Concrete shape of every input, in the model's order."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fixed:
+    """What one inference looks like, so that dynamic axes can be fixed while loading.
+
+    Attributes:
+        shapes: concrete shape of every input, in the model's order.
+        axes: size of every dynamic axis by its name in the model's file, as far as axes have names.
+    """
+
+    shapes: Sequence[tuple[int, ...]]
+    axes: Mapping[str, int]
 
 
 class Session(Protocol):
@@ -37,7 +48,7 @@ class Session(Protocol):
 class Load(Protocol):
     """How a runtime's file makes a Session."""
 
-    def __call__(self, path: Path, *, threads: int, options: Mapping[str, str], shapes: Shapes) -> Session:
+    def __call__(self, path: Path, *, threads: int, options: Mapping[str, str], fixed: Fixed) -> Session:
         """Load the model in `path`; raises whatever the runtime raises."""
 
 

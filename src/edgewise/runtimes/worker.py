@@ -41,16 +41,17 @@ class _Worker:
         batched: bool,
         batch: int,
         limit: int | None,
+        axes: Mapping[str, int] | None = None,
     ) -> dict[str, float]:
         """Load the model and the samples it will be fed; milliseconds to load."""
         self._rows = batch if batched else None
         load = protocol.loader(RuntimeName(runtime))
         self._samples = read_samples(Path(inputs), batched=batched, batch=batch, limit=limit)
-        shapes = [array.shape for array in self._samples[0]]
+        fixed = protocol.Fixed(shapes=[array.shape for array in self._samples[0]], axes=axes or {})
         _reset_high_water_mark()
         self._rss_before = _status_bytes("VmRSS")
         started = time.perf_counter_ns()
-        self._session = load(Path(path), threads=threads, options=options, shapes=shapes)
+        self._session = load(Path(path), threads=threads, options=options, fixed=fixed)
         return {"load_ms": (time.perf_counter_ns() - started) / NS_PER_MS}
 
     def predict(self, *, outputs: str) -> dict[str, int]:

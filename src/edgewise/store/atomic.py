@@ -15,6 +15,7 @@ from uuid import uuid4
 from edgewise.errors import EdgewiseError, StoreFull, StoreUnusable
 
 TEMPORARY_PREFIX = ".tmp-"
+READ_ONLY = 0o444
 
 
 def explain(error: OSError, path: Path) -> EdgewiseError:
@@ -28,8 +29,11 @@ def explain(error: OSError, path: Path) -> EdgewiseError:
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
+def replacing(path: Path, *, read_only: bool = False) -> Iterator[BinaryIO]:
     """A file to write to that takes the place of `path` when the block ends without an error.
+
+    Args:
+        read_only: nobody may write to it afterwards.
 
     Raises:
         StoreFull: no space left; `path` is as it was.
@@ -42,6 +46,8 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         with temporary.open("xb") as file:
             yield file
             file.flush()
+            if read_only:
+                os.fchmod(file.fileno(), READ_ONLY)
             os.fsync(file.fileno())
         temporary.replace(path)
         _sync_folder(path.parent)
@@ -52,9 +58,9 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             temporary.unlink()
 
 
-def write(path: Path, content: bytes) -> None:
+def write(path: Path, content: bytes, *, read_only: bool = False) -> None:
     """Put `content` at `path`, whole or not at all."""
-    with replacing(path) as file:
+    with replacing(path, read_only=read_only) as file:
         file.write(content)
 
 

@@ -1,6 +1,7 @@
 """Blobs by digest, in a folder laid out like an OCI image layout: `blobs/sha256/<hex>`.
 
-A blob is written once and never changed. Reading checks the digest unless the caller only links to it.
+A blob is written once and never changed; it is read-only on disk, for scratch folders link to it. Reading checks
+the digest.
 """
 
 import contextlib
@@ -45,7 +46,7 @@ class Blobs:
         """Keep `content`; its digest."""
         digest = digest_of(content)
         if digest not in self:
-            atomic.write(self.path(digest), content)
+            atomic.write(self.path(digest), content, read_only=True)
         return digest
 
     def put_file(self, source: Path) -> str:
@@ -57,7 +58,7 @@ class Blobs:
         digest = digest_of_file(source)
         if digest not in self:
             copied = hashlib.sha256()
-            with source.open("rb") as reader, atomic.replacing(self.path(digest)) as writer:
+            with source.open("rb") as reader, atomic.replacing(self.path(digest), read_only=True) as writer:
                 while chunk := reader.read(CHUNK_BYTES):
                     copied.update(chunk)
                     writer.write(chunk)

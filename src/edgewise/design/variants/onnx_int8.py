@@ -5,6 +5,7 @@ weights in 7 bits, so that pairs of products cannot saturate 16 bits on x86 CPUs
 ranges are calibrated once for each method and shared.
 """
 
+import math
 import os
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
@@ -23,7 +24,6 @@ from onnxruntime.quantization import (
     quantize_dynamic,
     quantize_static,
 )
-from onnxruntime.quantization.registry import IntegerOpsRegistry
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from edgewise.design.variants.made import Array, Made, Material, Settings
@@ -34,6 +34,7 @@ NOTHING_TO_DO = f"the model has none of {', '.join(COMPUTE)}, so int8 has nothin
 MAX_HISTOGRAM_SAMPLES = 64
 PERCENTILE = 99.99
 PER_CHANNEL_OPSET = 13
+EIGHT_BITS = (onnx.TensorProto.INT8, onnx.TensorProto.UINT8)
 
 _METHODS = {
     "minmax": CalibrationMethod.MinMax,
@@ -132,10 +133,7 @@ def static(source: Path, folder: Path, settings: Settings, material: Material) -
 
 def dynamic(source: Path, folder: Path, settings: Settings, material: Material) -> Made:
     """Dynamic int8: weights now, activations measured anew in every inference."""
-    model = onnx.load(source, load_external_data=False)
-    present = {node.op_type for node in model.graph.node}
-    if not present & set(IntegerOpsRegistry):
-        raise RecipeNotApplicable("the model has no operator that ONNX Runtime quantises dynamically")
+    present = {node.op_type for node in onnx.load(source, load_external_data=False).graph.node}
     target = folder / "model.onnx"
     quantize_dynamic(
         prepared(source, material),
@@ -144,4 +142,7 @@ def dynamic(source: Path, folder: Path, settings: Settings, material: Material) 
         reduce_range=bool(settings["reduced"]),
         weight_type=QuantType.QUInt8 if "Conv" in present else QuantType.QInt8,
     )
+    weights = onnx.load(target).graph.initializer
+    if not any(tensor.data_type in EIGHT_BITS and math.prod(tensor.dims) > 1 for tensor in weights):
+        raise RecipeNotApplicable("the model has no operator that ONNX Runtime quantises dynamically")
     return Made(files=(target,))
