@@ -109,12 +109,14 @@ class ModelFormat(StrEnum):
 class Tensor:
     """An input or output: `dtype` by numpy's name; a dynamic axis of `shape` is its name, a str.
 
-    A tensor of unknown rank has the shape ("...",).
+    A tensor of unknown rank has the shape ("...",). `quantised` means that its integers stand for real numbers
+    by a scale that the file states: the runtime converts, so that float data is as welcome as integers.
     """
 
     name: str
     dtype: str
     shape: tuple[int | str, ...]
+    quantised: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -375,6 +377,14 @@ class Stage(StrEnum):
     TIMED = "timed"
 
 
+class Rejection(StrEnum):
+    """Why a design went no further than its stage, as a kind; `Design.failure` has the sentence."""
+
+    NOT_APPLICABLE = "not applicable"
+    FAILED = "failed"
+    RULED_OUT = "ruled out"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Design:
     """Variant x runtime x accelerator configuration, with its figures.
@@ -385,6 +395,7 @@ class Design:
         variant: None where the recipe could not be applied.
         stage: how far it came.
         failure: why it went no further than `stage`, one sentence; "" where it was not stopped.
+        rejection: the same as a kind; None where it was not stopped.
         caveats: what must be known before it is used, one sentence each.
         log: digest of what the tools wrote while building and running it, "" if nothing.
     """
@@ -397,6 +408,7 @@ class Design:
     variant: Variant | None = None
     figures: Mapping[Quantity, Measurement] = field(default_factory=dict)
     failure: str = ""
+    rejection: Rejection | None = None
     caveats: tuple[str, ...] = ()
     log: str = ""
 

@@ -36,6 +36,7 @@ from edgewise.nouns import (
     ProvenanceKind,
     Quantity,
     Recipe,
+    Rejection,
     Relaxation,
     RuntimeConfiguration,
     RuntimeName,
@@ -101,6 +102,13 @@ class Row:
     load: float = 0.0
     failure: str = ""
     caveats: tuple[str, ...] = ()
+
+    @property
+    def rejection(self) -> Rejection | None:
+        """Of a row without a failure none; one that never was built does not apply."""
+        if not self.failure:
+            return None
+        return Rejection.NOT_APPLICABLE if self.stage is Stage.PROPOSED else Rejection.FAILED
 
 
 P, B, E, T = Stage.PROPOSED, Stage.BUILT, Stage.EVALUATED, Stage.TIMED
@@ -201,7 +209,8 @@ def design_of(row: Row) -> Design:
         configuration=RuntimeConfiguration(
             runtime=row.runtime, version=VERSIONS[row.runtime], threads=row.threads, options=options
         ),
-        figures=_figures(row), failure=row.failure, caveats=row.caveats, log=digest("log of " + name),
+        figures=_figures(row), failure=row.failure, rejection=row.rejection,
+        caveats=row.caveats, log=digest("log of " + name),
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from edgewise.cli._figures import LEGEND, MARK, figure, limit
 from edgewise.cli.output import Column, bullet, heading, names, sentence, table
-from edgewise.nouns import Design, Finding, Plan, Quantity, Stage, Verdict
+from edgewise.nouns import Design, Finding, Plan, Quantity, Verdict
 
 FIRST = (Quantity.METRIC, Quantity.DROP, Quantity.LATENCY_P50, Quantity.LATENCY_P99, Quantity.MEMORY, Quantity.FLASH)
 TITLES = {
@@ -18,12 +18,6 @@ TITLES = {
 }
 DECISIVE = Quantity.LATENCY_P50  # what the choice is made by, so it stays as the limits do
 OUTSIDE_BUDGET = 100  # is left out first when space is short
-FAILED_AFTER = {
-    Stage.PROPOSED: "does not apply here or could not be built",
-    Stage.BUILT: "failed or ruled out before it was evaluated",
-    Stage.EVALUATED: "failed or ruled out before it was timed",
-    Stage.TIMED: "failed or ruled out at the end",
-}
 WORST_FIRST = (Finding.MISSES, Finding.UNPROVEN, Finding.UNKNOWN)
 REASONS = {
     Finding.MISSES: "misses the limit of {}",
@@ -105,8 +99,8 @@ def left_out(plan: Plan, shown: Sequence[Verdict]) -> list[str]:
 
 def why_rejected(verdict: Verdict) -> str:
     """The kind of reason, for counting."""
-    if verdict.design.failure:
-        return FAILED_AFTER[verdict.design.stage]
+    if verdict.design.rejection is not None:
+        return verdict.design.rejection.value
     for kind in WORST_FIRST:
         for found in verdict.findings:
             if found.finding is kind:

@@ -105,7 +105,7 @@ def _read_npz(path: Path) -> dict[str, Array]:
             size = sum(entry.file_size for entry in archive.infolist())
     except FileNotFoundError:
         raise NotFound(f"there is no data at {path}", hint="name the .npz in edge.yaml: model.data") from None
-    except (OSError, zipfile.BadZipFile) as error:
+    except Exception as error:  # what zipfile raises for damaged bytes has no common class
         raise BadData(f"{path} is not an .npz: {error}", hint="write it with numpy.savez(path, x=x, y=y)") from None
     if size > MAX_BYTES:
         raise BadData(
@@ -115,7 +115,7 @@ def _read_npz(path: Path) -> dict[str, Array]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             members = {name: archive[name] for name in archive.files}
-    except Exception as error:  # what numpy and zlib raise for damaged bytes has no common class
+    except Exception as error:  # nor has what numpy and zlib raise
         raise BadData(f"{path} cannot be read: {error}", hint="plain arrays only, no objects") from None
     return {name: array for name, array in members.items() if isinstance(array, np.ndarray)}
 
@@ -210,6 +210,8 @@ def _cast(array: Array, tensor: Tensor) -> Array:
             f"the model's input {tensor.name} takes {tensor.dtype}, which arrays cannot hold",
             hint="export the model with inputs of float32 or integers",
         ) from None
+    if tensor.quantised and array.dtype.kind == "f":
+        wanted = np.dtype(np.float32)
     numeric = array.dtype.kind in "biuf" and wanted.kind in "biuf"
     if not numeric or (array.dtype.kind == "f" and wanted.kind != "f"):
         raise BadData(

@@ -88,7 +88,7 @@ def show(figure: Measurement, unit: str | None = None) -> Shown:
     factor = factor_of(unit, figure.unit)
     scaled = figure.value / factor
     places = _places(scaled, _DIGITS_EXACT) if exact else _places(half / factor, _digits_of_half(half))
-    if not exact:
+    if not exact and scaled:
         places = min(places, _places(scaled, _DIGITS_MOST))
     number = _fixed(scaled, places)
     return Shown(

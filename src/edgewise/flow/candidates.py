@@ -34,6 +34,7 @@ from edgewise.nouns import (
     ProvenanceKind,
     Quantity,
     Recipe,
+    Rejection,
     Stage,
     Variant,
 )
@@ -111,6 +112,7 @@ class _Outcome:
     variant: Variant | None = None
     predictions: Predictions | None = None
     failure: str = ""
+    rejection: Rejection | None = None
     log: str = ""
 
 
@@ -190,17 +192,18 @@ def _lane(recipe: Recipe) -> str:
 
 def _try(design: Design, work: Work, builder: Builder) -> _Outcome:
     if design.failure:
-        return _Outcome(failure=design.failure)
+        return _Outcome(failure=design.failure, rejection=design.rejection)
     variant, log = None, ""
     try:
         variant, log = _variant(design.recipe, work, builder)
         predictions = predict(variant, design.configuration, work.data, work.store, machine=work.identity)
     except RecipeNotApplicable as refusal:
-        return _Outcome(failure=refusal.message)
+        return _Outcome(failure=refusal.message, rejection=Rejection.NOT_APPLICABLE)
     except ChildFailed as error:
         what = "cannot run it" if variant else "cannot be made"
         failure = f"{what}: {error.message}"
-        return _Outcome(variant=variant, failure=failure, log=work.store.blobs.put(error.log.encode()))
+        log = work.store.blobs.put(error.log.encode())
+        return _Outcome(variant=variant, failure=failure, rejection=Rejection.FAILED, log=log)
     return _Outcome(variant=variant, predictions=predictions, log=_joined(work.store, log, predictions.log))
 
 
@@ -256,7 +259,7 @@ def _joined(store: Store, *digests: str) -> str:
 def _finish(design: Design, outcome: _Outcome, y: np.ndarray, drop: Estimate | None, work: Work) -> Design:
     """`design` with what is known of it after evaluation."""
     if outcome.variant is None:
-        return replace(design, failure=outcome.failure, log=outcome.log)
+        return replace(design, failure=outcome.failure, rejection=outcome.rejection, log=outcome.log)
     counted = Provenance(kind=ProvenanceKind.MEASURED, by="the bytes of its files")
     flash = Measurement.exact(float(outcome.variant.size_bytes), units.SIZE.base, counted)
     figures = {Quantity.FLASH: flash}
@@ -269,15 +272,17 @@ def _finish(design: Design, outcome: _Outcome, y: np.ndarray, drop: Estimate | N
         log=outcome.log,
     )
     if outcome.predictions is None or drop is None:
-        return replace(built, failure=outcome.failure)
+        return replace(built, failure=outcome.failure, rejection=outcome.rejection)
     judged = work.judge.judge(y, outcome.predictions.outputs)
     provenance = Provenance(kind=ProvenanceKind.MEASURED, by=work.machine.cpu.title, date=outcome.predictions.date)
     figures = figures | {
         Quantity.METRIC: measurement(judged, "", provenance),
         Quantity.DROP: measurement(drop, "", provenance),
     }
-    failure = _saturation(drop, work) if may_saturate(design, work.machine) else ""
-    return replace(built, stage=Stage.EVALUATED, figures=figures, failure=failure)
+    evaluated = replace(built, stage=Stage.EVALUATED, figures=figures)
+    if not may_saturate(design, work.machine):
+        return evaluated
+    return replace(evaluated, failure=_saturation(drop, work), rejection=Rejection.RULED_OUT)
 
 
 def _saturation(drop: Estimate, work: Work) -> str:
@@ -310,7 +315,8 @@ def _without_twins(designs: Sequence[Design], work: Work) -> Iterator[Design]:
             yield design
         else:
             kept = f"whose calibration keeps {work.judge.metric.name} as well or better"
-            yield replace(design, failure=f"runs the same kernels as {winner.name}, {kept}")
+            reason = f"runs the same kernels as {winner.name}, {kept}"
+            yield replace(design, failure=reason, rejection=Rejection.RULED_OUT)
 
 
 def _has_twins(design: Design) -> bool:

@@ -42,6 +42,7 @@ from edgewise.nouns import (
     Provenance,
     ProvenanceKind,
     Quantity,
+    Rejection,
     Site,
     Stage,
     Verdict,
@@ -290,7 +291,8 @@ def _timed(design: Design, timing: Timing | None, ground: _Ground) -> Design:
     if timing is None:
         return replace(design, figures=figures_now)
     if timing.failure or not timing.bursts_ns:
-        return replace(design, figures=figures_now, failure=f"failed while it was timed: {timing.failure}")
+        failure = f"failed while it was timed: {timing.failure}"
+        return replace(design, figures=figures_now, failure=failure, rejection=Rejection.FAILED)
     metered = [meter.name for meter in meters.available() if meter.measured]
     figures_now |= figures.of_timing(
         timing,

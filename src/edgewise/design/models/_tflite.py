@@ -79,6 +79,7 @@ class _Value:
     declared: Shape
     stored_shape: tuple[int, ...]
     constant: bool
+    quantised: bool
 
     @classmethod
     def of(cls, tensor: schema.Tensor, buffer_bytes: int | None) -> "_Value":
@@ -98,6 +99,7 @@ class _Value:
             declared=declared,
             stored_shape=stored,
             constant=buffer_bytes is None or buffer_bytes > 0,
+            quantised=_is_quantised(tensor),
         )
         if buffer_bytes and tensor.Sparsity() is None:
             value._refuse_unless_it_fits(buffer_bytes)
@@ -108,6 +110,11 @@ class _Value:
         needed = math.prod(self.stored_shape) * (bits or 0)
         if min(self.stored_shape, default=0) < 0 or (bits and needed > buffer_bytes * 8):
             raise ValueError(f"tensor {self.name!r} does not fit its {buffer_bytes} bytes")
+
+
+def _is_quantised(tensor: schema.Tensor) -> bool:
+    parameters = tensor.Quantization()
+    return parameters is not None and parameters.ScaleLength() == 1 and parameters.Scale(0) > 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +168,7 @@ def _tensor(graph: _Graph, index: int, names: dict[int, str]) -> Tensor:
     value = graph.value(index)
     if value is None:
         raise ValueError("an input or output is left out")
-    return Tensor(name=names.get(index, value.name), dtype=value.dtype, shape=value.declared)
+    return Tensor(name=names.get(index, value.name), dtype=value.dtype, shape=value.declared, quantised=value.quantised)
 
 
 def _signature_names(model: schema.Model) -> tuple[dict[int, str], dict[int, str]]:

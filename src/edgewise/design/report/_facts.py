@@ -68,7 +68,8 @@ def _data(plan: Plan) -> tuple[str, ...]:
 def _machine(plan: Plan) -> tuple[str, ...]:
     here = plan.conditions
     cores = "1 core" if here.cores == 1 else f"{here.cores} cores"
-    return (here.machine, f"{here.cpu}, {cores}", ", ".join(here.isa))
+    board = (here.machine,) if here.machine != here.cpu else ()
+    return (*board, f"{here.cpu}, {cores}", ", ".join(here.isa))
 
 
 def _conditions(plan: Plan) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from edgewise.nouns import Design, Finding, Plan, ProvenanceKind, Quantity, Verdict
+from edgewise.nouns import Design, Finding, Plan, ProvenanceKind, Quantity, Rejection, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +24,13 @@ NOT_APPLICABLE = Mark(kind="none", symbol="–", word="not applicable")
 FAILED = Mark(kind="failed", symbol="!", word="failed")
 REJECTED = Mark(kind="misses", symbol="✕", word="rejected")
 
+RULED_OUT = Mark(kind="ruled", symbol="✕", word="ruled out")
+
+REJECTIONS = {
+    Rejection.NOT_APPLICABLE: NOT_APPLICABLE,
+    Rejection.FAILED: FAILED,
+    Rejection.RULED_OUT: RULED_OUT,
+}
 FINDINGS = {
     Finding.FITS: FITS,
     Finding.UNPROVEN: UNPROVEN,
@@ -41,8 +48,8 @@ def mark(verdict: Verdict, plan: Plan) -> Mark:
         return RUNNER_UP
     if verdict.feasible:
         return FITS
-    if design.failure:
-        return NOT_APPLICABLE if design.variant is None else FAILED
+    if design.rejection is not None:
+        return REJECTIONS[design.rejection]
     found = {finding.finding for finding in verdict.findings}
     worst = (Finding.MISSES, Finding.UNPROVEN, Finding.UNKNOWN)
     return next((FINDINGS[finding] for finding in worst if finding in found), REJECTED)

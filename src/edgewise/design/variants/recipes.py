@@ -13,6 +13,7 @@ from edgewise.nouns import (
     Model,
     ModelFormat,
     Recipe,
+    Rejection,
     RuntimeConfiguration,
     RuntimeName,
     Stage,
@@ -84,6 +85,7 @@ def propose(situation: Situation) -> tuple[Design, ...]:
                     configuration=configuration,
                     stage=Stage.PROPOSED,
                     failure=refusal,
+                    rejection=Rejection.NOT_APPLICABLE if refusal else None,
                 )
             )
     return tuple(designs)
@@ -229,17 +231,19 @@ def _ir(recipe_name: str, method: str, precision: str, **settings: str | bool | 
 def _openvino(situation: Situation, *, quantised: bool) -> Iterator[_Idea]:
     runtime, isa = RuntimeName.OPENVINO, situation.machine.cpu.isa
     exact = {"precision": "f32"}
-    yield _Idea(recipe=_ir("fp32", "openvino", "fp32", half=False), runtime=runtime, options=exact)
-    yield _Idea(recipe=_ir("fp16-weights", "openvino", "fp32", half=True), runtime=runtime, options=exact)
+    quantised = quantised or _is_quantised(situation.model)
+    refusal = "the model is quantised already" if quantised else ""
     has_bf16, has_fp16 = ("avx512_bf16" in isa or "amx_bf16" in isa), ("asimdhp" in isa or "amx_fp16" in isa)
     half = "f16" if has_fp16 and not has_bf16 else "bf16"
-    yield _Idea(
-        recipe=_ir("fp16-weights", "openvino", "fp16", half=True),
-        runtime=runtime,
-        options={"precision": half},
-        refusal="" if has_bf16 or has_fp16 else "this CPU computes neither bf16 nor fp16",
+    no_half = refusal or ("" if has_bf16 or has_fp16 else "this CPU computes neither bf16 nor fp16")
+    plain = (
+        _ir("converted", "openvino", "int8", half=False) if quantised else _ir("fp32", "openvino", "fp32", half=False)
     )
-    refusal = "the model is quantised already" if quantised or _is_quantised(situation.model) else ""
+    yield _Idea(recipe=plain, runtime=runtime, options=exact)
+    light = _ir("fp16-weights", "openvino", "fp32", half=True)
+    yield _Idea(recipe=light, runtime=runtime, options=exact, refusal=refusal)
+    fast = replace(light, precision="fp16")
+    yield _Idea(recipe=fast, runtime=runtime, options={"precision": half}, refusal=no_half)
     operators = {layer.operator for layer in situation.model.layers}
     transformer = bool(operators & {"Softmax", "SOFTMAX"}) and bool(
         operators & {"LayerNormalization", "Erf", "Gelu", "BATCH_MATMUL"}
