@@ -41,15 +41,25 @@ class Choice:
 
 
 def mark_frontier(verdicts: Sequence[Verdict], metric: Metric) -> list[Verdict]:
-    """The same verdicts with `on_frontier` set for timed designs that no other dominates."""
+    """The same verdicts with `on_frontier` set for the timed designs that no other of them dominates.
+
+    Noise makes dominance no order (A over B over C over A is possible), so designs are taken one by one, fastest
+    first, and each is kept unless a kept one dominates it: the frontier is never empty.
+    """
     timed = [verdict.design for verdict in verdicts if verdict.design.stage is Stage.TIMED]
-    best = {design.name for design in timed if not any(_dominates(other, design, metric) for other in timed)}
-    return [replace(verdict, on_frontier=verdict.design.name in best) for verdict in verdicts]
+    kept: list[Design] = []
+    for design in sorted(timed, key=lambda design: design.figures[Quantity.LATENCY_P50].value):
+        if not any(_dominates(other, design, metric) for other in kept):
+            kept = [other for other in kept if not _dominates(design, other, metric)] + [design]
+    names = {design.name for design in kept}
+    return [replace(verdict, on_frontier=verdict.design.name in names) for verdict in verdicts]
 
 
 def _dominates(one: Design, other: Design, metric: Metric) -> bool:
     """True where `one` is nowhere worse than `other` beyond noise and somewhere better beyond it."""
-    better = False
+    better = one.configuration.threads < other.configuration.threads
+    if one.configuration.threads > other.configuration.threads:
+        return False
     for quantity in FRONTIER:
         if quantity not in one.figures or quantity not in other.figures:
             continue
@@ -66,21 +76,41 @@ def _dominates(one: Design, other: Design, metric: Metric) -> bool:
 def choose(verdicts: Sequence[Verdict], ratio: Ratio) -> Choice:
     """The cheapest feasible design: price, then energy, then latency; among equals the smallest.
 
-    Equal in latency are designs whose paired ratio to the fastest may be one and is at most `TIE`.
+    Equal in energy are designs whose interval overlaps that of the least, or whose figure is within `NOISE` of
+    it; equal in latency those whose paired ratio to the fastest may be one and is at most `TIE`.
     """
     feasible = sorted((verdict.design for verdict in verdicts if verdict.feasible), key=cost)
     if not feasible:
         return Choice(chosen=None, runner_up=None, tied=())
-    first = feasible[0]
-    tied = [design for design in feasible[1:] if cost(design)[:2] == cost(first)[:2] and _equal(design, first, ratio)]
-    ordered = sorted([first, *tied], key=_size)
-    rest = [design for design in feasible if design not in ordered]
-    ranking = [*ordered, *rest]
+    thrifty = sorted(_least_energy(_least_price(feasible)), key=lambda d: d.figures[Quantity.LATENCY_P50].value)
+    tied = [design for design in thrifty[1:] if _equal(design, thrifty[0], ratio)]
+    ordered = sorted([thrifty[0], *tied], key=_size)
+    rest = [design for design in (*thrifty, *feasible) if design not in ordered]
+    ranking = list({design.name: design for design in (*ordered, *rest)}.values())
     return Choice(
         chosen=ranking[0].name,
         runner_up=_rival(ranking),
         tied=tuple(design.name for design in ordered[1:]),
     )
+
+
+def _least_price(designs: Sequence[Design]) -> list[Design]:
+    least = min(cost(design)[0] for design in designs)
+    return [design for design in designs if cost(design)[0] == least]
+
+
+def _least_energy(designs: Sequence[Design]) -> list[Design]:
+    """The design that needs least energy and its equals; all where any has no figure."""
+    figures = [design.figures.get(Quantity.ENERGY) for design in designs]
+    known = [figure for figure in figures if figure is not None]
+    if len(known) < len(designs):
+        return list(designs)
+    least = min(known, key=lambda figure: figure.value)
+    return [
+        design
+        for design, figure in zip(designs, known, strict=True)
+        if figure.overlaps(least) or figure.value <= least.value * (1 + NOISE)
+    ]
 
 
 def _rival(ranking: Sequence[Design]) -> str | None:

@@ -56,28 +56,33 @@ def of_timing(
 def _throughput(bursts: list[statistics.Floats], provenance: Provenance) -> Measurement:
     """Inferences a second, one at a time, from the mean time of each burst."""
     rates = np.array([MS_PER_S / burst.mean() for burst in bursts])
-    estimate = statistics.percentile_of_bursts([rates[index : index + 1] for index in range(len(rates))], 50)
-    return measurement(estimate, units.RATE.base, provenance)
+    return _median_of_bursts(rates, units.RATE.base, provenance)
 
 
 def _energy(
     timing: Timing, provenance: Provenance, meter: str, declared_watt: float | None
 ) -> dict[Quantity, Measurement]:
-    seconds = sum(sum(burst) for burst in timing.bursts_ns) / NS_PER_S
-    if timing.joules is not None:
+    calls = np.array([len(burst) for burst in timing.bursts_ns])
+    seconds = np.array([sum(burst) for burst in timing.bursts_ns]) / NS_PER_S
+    if timing.joules:
         source = Provenance(kind=ProvenanceKind.MEASURED, by=meter, date=provenance.date, load=provenance.load)
-        energy, power = MJ_PER_J * timing.joules / timing.calls, timing.joules / seconds
+        joules = np.array(timing.joules)
+        power = _median_of_bursts(joules / seconds, units.POWER.base, source)
     elif declared_watt is not None:
-        cpu_s = sum(timing.cpu_ns) / NS_PER_S
         source = Provenance(
             kind=ProvenanceKind.DECLARED,
             by=f"CPU time of one inference at {units.show(declared_watt, units.POWER)} as declared",
             date=provenance.date,
         )
-        energy, power = MJ_PER_J * declared_watt * cpu_s / timing.calls, declared_watt
+        joules = declared_watt * np.array(timing.cpu_ns) / NS_PER_S
+        power = Measurement.exact(declared_watt, units.POWER.base, source)
     else:
         return {}
-    return {
-        Quantity.ENERGY: Measurement.exact(energy, units.ENERGY.base, source),
-        Quantity.POWER: Measurement.exact(power, units.POWER.base, source),
-    }
+    energy = _median_of_bursts(MJ_PER_J * joules / calls, units.ENERGY.base, source)
+    return {Quantity.ENERGY: energy, Quantity.POWER: power}
+
+
+def _median_of_bursts(values: statistics.Floats, unit: str, provenance: Provenance) -> Measurement:
+    """Median of one value a burst, [bursts], with its interval."""
+    bursts = [values[index : index + 1] for index in range(len(values))]
+    return measurement(statistics.percentile_of_bursts(bursts, 50), unit, provenance)

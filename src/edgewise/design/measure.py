@@ -70,7 +70,7 @@ class Timing:
         session: "plan/heat"; designs of one heat were measured in the same rounds.
         bursts_ns: wall time of every call, a list a round.
         cpu_ns: CPU time of each burst.
-        joules: energy of all bursts together where there is a meter.
+        joules: energy of each burst where there is a meter, else empty.
         date: ISO 8601 moment of the beginning.
         load_before, load_after: one-minute load averages around the measuring.
         stopped: why measuring ended early, "" where it did not.
@@ -82,7 +82,7 @@ class Timing:
     peak_rss_bytes: int = 0
     bursts_ns: list[list[int]] = field(default_factory=list)
     cpu_ns: list[int] = field(default_factory=list)
-    joules: float | None = None
+    joules: list[float] = field(default_factory=list)
     date: str = ""
     load_before: float = 0.0
     load_after: float = 0.0
@@ -142,7 +142,8 @@ def time_designs(
         work = _Heat(heat, data, store, budget, meter, progress, TIME_CAP_S / len(heats))
         timings |= work.run(f"{session}/{number}")
     for name, timing in timings.items():
-        store.record(keys[name], _document(timing))
+        if not timing.failure:  # what died is tried again
+            store.record(keys[name], _document(timing))
     return timings
 
 
@@ -316,7 +317,7 @@ class _Heat:
             runner.timing.failure = error.message
             return
         if self._meter:
-            runner.timing.joules = (runner.timing.joules or 0.0) + self._meter() - before
+            runner.timing.joules.append(self._meter() - before)
         runner.timing.bursts_ns.append(answer["ns"])
         runner.timing.cpu_ns.append(answer["cpu_ns"])
         if len(runner.timing.bursts_ns) <= MIN_ROUNDS:

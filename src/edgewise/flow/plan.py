@@ -34,6 +34,7 @@ from edgewise.hardware.probe import identity, probe
 from edgewise.nouns import (
     Conditions,
     Design,
+    Finding,
     Machine,
     MachineChoice,
     Measurement,
@@ -236,9 +237,7 @@ def _plan(
         progress=progress,
     )
     evaluated = evaluate(ground.designs, work)
-    timings = _time(evaluated, site, work, fresh=fresh)
-    designs = [_timed(design, timings.get(design.name), ground) for design in evaluated.designs]
-    answer = _answer(designs, evaluated, site, work, timings)
+    answer, timings = _timed_answer(evaluated, site, ground, work, fresh=fresh)
     made = replace(
         answer,
         conditions=_conditions(ground.machine, timings, versions, time.monotonic() - started),
@@ -249,16 +248,33 @@ def _plan(
     return made
 
 
-def _time(evaluated: Evaluated, site: Site, work: Work, *, fresh: bool) -> dict[str, Timing]:
-    """Time the designs that passed, and the reference for comparison."""
+def _timed_answer(
+    evaluated: Evaluated, site: Site, ground: _Ground, work: Work, *, fresh: bool
+) -> tuple[Plan, dict[str, Timing]]:
+    """The answer with its timings; what misses accuracy or size is timed too where nothing else fits.
+
+    Only then does it matter how fast it would be: to tell by how much a limit must give way.
+    """
+    for everything in (False, True):
+        timings = _time(_contestants(evaluated, site, work, everything=everything), site, work, fresh=fresh)
+        designs = [_timed(design, timings.get(design.name), ground) for design in evaluated.designs]
+        answer = _answer(designs, evaluated, site, work, timings)
+        if answer.choice is not None:
+            break
+    return answer, timings
+
+
+def _contestants(evaluated: Evaluated, site: Site, work: Work, *, everything: bool) -> list[Contestant]:
+    """The designs that passed, and the reference for comparison; with `everything` also what only misses a limit."""
     contestants = []
     sign = 1 if work.judge.metric.higher_is_better else -1
     for design in evaluated.designs:
         if design.variant is None or design.failure or Quantity.METRIC not in design.figures:
             continue
         verdict = judge(design, site.budget, work.judge.metric, significant=design.name in evaluated.significant)
-        misses = [f for f in verdict.findings if f.limit.quantity in (Quantity.DROP, Quantity.FLASH)]
-        if design.name != evaluated.reference and any(f.finding == "misses" for f in misses):
+        known = [f for f in verdict.findings if f.limit.quantity in (Quantity.DROP, Quantity.FLASH)]
+        misses = any(finding.finding is Finding.MISSES for finding in known)
+        if misses and design.name != evaluated.reference and not everything:
             continue
         contestants.append(
             Contestant(
@@ -268,6 +284,10 @@ def _time(evaluated: Evaluated, site: Site, work: Work, *, fresh: bool) -> dict[
                 quality=sign * design.figures[Quantity.METRIC].value,
             )
         )
+    return contestants
+
+
+def _time(contestants: Sequence[Contestant], site: Site, work: Work, *, fresh: bool) -> dict[str, Timing]:
     return measure.time_designs(
         contestants,
         work.data,

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import select
 import sys
 import threading
@@ -11,6 +12,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 MAX_MESSAGE = 400
+FOLDER = re.compile(r"(?<![\w.])/(?:[\w.@+-]+/)+")
+"""The folder of an absolute path: ours are temporary, and a sentence is the same wherever it is said."""
 WHERE_NOT_WHAT = "Exception from src/"
 """How OpenVINO begins the lines that name its source files."""
 ORPHAN_SECONDS = 2.0
@@ -49,5 +52,5 @@ def _end_when_orphaned() -> None:
 def _sentence(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     lines = [line for line in lines if not line.startswith(WHERE_NOT_WHAT)] or lines
-    text = " ".join(lines[:3]) or type(error).__name__
+    text = FOLDER.sub("", " ".join(lines[:3])) or type(error).__name__
     return text if len(text) <= MAX_MESSAGE else text[: MAX_MESSAGE - 3] + "..."

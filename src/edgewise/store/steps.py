@@ -19,12 +19,15 @@ from edgewise.store.blobs import Blobs, digest_of
 
 SCRATCH = ".edgewise-scratch"
 """A name that nobody else takes: `sweep` removes it, and a person may point the store at any folder."""
+FORMAT = 1
+"""Of records. A change of what any record holds raises it, and older records are computed anew."""
 Json = Any
 """A JSON value: what `json.dumps` takes."""
 
 
 def key(name: str, **parts: Json) -> str:
     """Name of a step's record: its own name and the digest of all that decides its result."""
+    parts["format"] = FORMAT
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return f"{name}-{hashlib.sha256(text.encode()).hexdigest()}"
 

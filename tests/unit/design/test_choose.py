@@ -169,6 +169,7 @@ def test_what_is_on_the_frontier_is_beaten_by_nothing(designs: list[Design]) -> 
             other.design.name
             for other in timed_ones
             if other is not verdict
+            and other.design.configuration.threads <= verdict.design.configuration.threads
             and other.design.figures[Q.METRIC].value >= verdict.design.figures[Q.METRIC].value
             and all(
                 other.design.figures[q].value * (1 + 2 * NOISE) < verdict.design.figures[q].value
@@ -177,6 +178,14 @@ def test_what_is_on_the_frontier_is_beaten_by_nothing(designs: list[Design]) -> 
             )
         ]
         assert not (verdict.on_frontier and beaten_by)
+
+
+@given(some_designs(least=1))
+@settings(max_examples=150)
+def test_where_anything_was_timed_the_frontier_is_not_empty(designs: list[Design]) -> None:
+    marked = mark_frontier(judged(designs, budget({})), ACCURACY)
+    anything = any(verdict.design.stage is Stage.TIMED for verdict in marked)
+    assert any(verdict.on_frontier for verdict in marked) is anything
 
 
 def test_the_frontier_keeps_whatever_is_best_at_something() -> None:

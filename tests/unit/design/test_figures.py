@@ -14,7 +14,7 @@ HERE = Provenance(kind=ProvenanceKind.MEASURED, by="a CPU", date="2026-03-14T00:
 MS = 1_000_000
 
 
-def timing(*, rounds: int = 30, calls: int = 10, joules: float | None = None, slow: float = 1.0) -> Timing:
+def timing(*, rounds: int = 30, calls: int = 10, joules: float = 0.0, slow: float = 1.0) -> Timing:
     """Bursts of about two milliseconds a call, half of it on the CPU."""
     wall = np.random.default_rng(0).normal(2 * MS * slow, 0.05 * MS, (rounds, calls)).astype(int)
     return Timing(
@@ -23,7 +23,7 @@ def timing(*, rounds: int = 30, calls: int = 10, joules: float | None = None, sl
         peak_rss_bytes=3 << 20,
         bursts_ns=wall.tolist(),
         cpu_ns=[int(burst.sum()) // 2 for burst in wall],
-        joules=joules,
+        joules=[joules / rounds] * rounds if joules else [],
     )
 
 
@@ -85,14 +85,19 @@ def test_without_meter_and_declaration_there_is_no_energy() -> None:
 
 @given(
     bursts=st.lists(st.lists(st.integers(1, 10**10), min_size=1, max_size=8), min_size=1, max_size=6),
-    joules=st.none() | st.floats(0, 1e3),
+    joules=st.just(0.0) | st.floats(0.1, 1e3),
     watts=st.none() | st.floats(0.1, 500),
 )
 @settings(max_examples=60)
 def test_every_figure_has_unit_interval_count_and_provenance(
-    bursts: list[list[int]], joules: float | None, watts: float | None
+    bursts: list[list[int]], joules: float, watts: float | None
 ) -> None:
-    timed = Timing(session="s/0", bursts_ns=bursts, cpu_ns=[sum(burst) for burst in bursts], joules=joules)
+    timed = Timing(
+        session="s/0",
+        bursts_ns=bursts,
+        cpu_ns=[sum(burst) for burst in bursts],
+        joules=[joules] * len(bursts) if joules else [],
+    )
     found = of_timing(timed, HERE, meter="rapl", declared_watt=watts)
     for figure in found.values():
         assert isinstance(figure, Measurement)

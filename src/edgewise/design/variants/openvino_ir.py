@@ -24,7 +24,9 @@ def convert(source: Path, folder: Path, settings: Settings, material: Material) 
 
 
 def post_training(source: Path, folder: Path, settings: Settings, material: Material) -> Made:
-    """NNCF's post-training int8; settings `preset` (performance, mixed) and `transformer`."""
+    """NNCF's post-training int8; settings `preset` (performance, mixed), `transformer`, and
+    `calibration`: mean (ranges averaged over samples, NNCF's default) or minmax.
+    """
     model = ov.Core().read_model(source)
     feeds = _feeds(material)
     quantised = nncf.quantize(model, nncf.Dataset(feeds), subset_size=len(feeds), **_arguments(settings))
@@ -86,6 +88,10 @@ def _is_quantised(model: ov.Model) -> bool:
 
 def _arguments(settings: Settings, *, control: bool = False) -> dict[str, Any]:
     arguments: dict[str, Any] = {"preset": _PRESETS[str(settings["preset"])]}
+    if settings["calibration"] == "minmax":
+        arguments["advanced_parameters"] = nncf.AdvancedQuantizationParameters(
+            activations_range_estimator_params=nncf.quantization.range_estimator.RangeEstimatorParametersSet.MINMAX
+        )
     if settings["transformer"]:
         arguments["model_type"] = nncf.ModelType.TRANSFORMER
     if not control:

@@ -182,8 +182,9 @@ def _static(activations: str, calibration: str, *, reduced: bool = False) -> Rec
 
 def _onnxruntime(situation: Situation, *, quantised: bool) -> Iterator[_Idea]:
     runtime = RuntimeName.ONNXRUNTIME
+    simplified = ("simplified", "int8") if quantised else ("fp32-simplified", "fp32")
     yield _Idea(
-        recipe=replace(_onnx("fp32-simplified", "simplify", "fp32"), settings={"source": ORIGINAL}),
+        recipe=replace(_onnx(simplified[0], "simplify", simplified[1]), settings={"source": ORIGINAL}),
         runtime=runtime,
         options={},
     )
@@ -248,14 +249,18 @@ def _openvino(situation: Situation, *, quantised: bool) -> Iterator[_Idea]:
     transformer = bool(operators & {"Softmax", "SOFTMAX"}) and bool(
         operators & {"LayerNormalization", "Erf", "Gelu", "BATCH_MATMUL"}
     )
-    for preset in ("performance", "mixed"):
-        recipe = _ir(f"int8-nncf-{preset}", "nncf-int8", "int8", preset=preset, transformer=transformer)
+    for preset, ranges in (("performance", "mean"), ("mixed", "mean"), ("performance", "minmax")):
+        ending = preset if ranges == "mean" else ranges
+        recipe = _ir(
+            f"int8-nncf-{ending}", "nncf-int8", "int8", preset=preset, calibration=ranges, transformer=transformer
+        )
         yield _Idea(recipe=recipe, runtime=runtime, options=exact, refusal=refusal)
     controlled = _ir(
         "mixed-nncf-controlled",
         "nncf-int8-controlled",
         "mixed",
         preset="mixed",
+        calibration="mean",
         transformer=transformer,
         tolerance=situation.tolerance,
         batched=situation.batched,
