@@ -122,11 +122,11 @@ def _read(path: Path, what: str) -> str:
     except OSError as error:
         raise NotFound(f"{path} cannot be read: {error.strerror}", hint="check its permissions") from None
     if len(content) > MAX_BYTES:
-        raise BadDocument(f"{path} is larger than {MAX_BYTES >> 10} KiB", hint=f"is it really a {what}?")
+        raise BadDocument(f"{path} is larger than {MAX_BYTES >> 10} KiB", hint=f"is it really the {what}?")
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError:
-        raise BadDocument(f"{path} is not text in UTF-8", hint=f"is it really a {what}?") from None
+        raise BadDocument(f"{path} is not text in UTF-8", hint=f"is it really the {what}?") from None
 
 
 class _Loader(yaml.SafeLoader):

@@ -191,8 +191,8 @@ class Recipe:
     """How a Variant is made from a Model.
 
     Attributes:
-        name: short and unique, as shown to people: "int8 u8s8 reduced percentile".
-        method: the transformation that makes it, a key of `design.transform`.
+        name: short and unique, as shown to people: "int8-u8s8-reduced-percentile".
+        method: the transformation that makes it, a key of `METHODS` in design/variants/_worker.py, or "given".
         format: what comes out.
         settings: the transformation's own settings.
         precision: arithmetic of most of the work: "fp32", "fp16", "int8", "mixed".
@@ -448,14 +448,16 @@ class Relaxation:
 
     Attributes:
         limit: as it is asked for.
-        needed: what it would have to be, in the limit's unit.
+        needed: what it would have to be, in the limit's unit; the limit itself where the figure is not known.
         design: name of the design that it would admit.
+        together: not enough on its own, only with the plan's other relaxations.
     """
 
     limit: Limit
     needed: float
     design: str
     sentence: str
+    together: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

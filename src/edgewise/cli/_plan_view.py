@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from edgewise.cli._figures import LEGEND, MARK, figure, limit
 from edgewise.cli.output import Column, bullet, heading, names, sentence, table
+from edgewise.design.judge import obstacles
 from edgewise.nouns import Design, Finding, Plan, Quantity, Verdict
 
 FIRST = (Quantity.METRIC, Quantity.DROP, Quantity.LATENCY_P50, Quantity.LATENCY_P99, Quantity.MEMORY, Quantity.FLASH)
@@ -65,14 +66,14 @@ def place(design: Design) -> str:
 
 
 def short_list(plan: Plan) -> Sequence[Verdict]:
-    """The frontier, the choice first; where nothing fits, the designs that a relaxation would admit."""
+    """The choice, the runner-up and the frontier; where nothing fits, the designs that a relaxation would admit."""
     if plan.choice is None:
         nearest = {relaxation.design for relaxation in plan.relaxations}
         found = [verdict for verdict in plan.verdicts if verdict.design.name in nearest]
         return found or plan.verdicts[:5]
     frontier = [verdict for verdict in plan.verdicts if verdict.feasible and verdict.on_frontier]
-    chosen = plan.verdict(plan.choice)
-    return [chosen, *(verdict for verdict in frontier if verdict is not chosen)]
+    best = [plan.verdict(name) for name in (plan.choice, plan.runner_up) if name]
+    return [*best, *(verdict for verdict in frontier if verdict not in best)]
 
 
 def show_names(plan: Plan) -> None:
@@ -87,7 +88,7 @@ def left_out(plan: Plan, shown: Sequence[Verdict]) -> list[str]:
     lines = []
     beaten = sum(verdict.feasible for verdict in rest)
     if beaten:
-        lines.append(f"{beaten} more fit; a design above is as good as each of them in every figure.")
+        lines.append(f"{beaten} more fit, behind those above in latency, accuracy, memory and size.")
     reasons = Counter(why_rejected(verdict) for verdict in rest if not verdict.feasible)
     if reasons:
         listing = "; ".join(f"{reason} ({number})" for reason, number in reasons.most_common())
@@ -102,7 +103,7 @@ def why_rejected(verdict: Verdict) -> str:
     if verdict.design.rejection is not None:
         return verdict.design.rejection.value
     for kind in WORST_FIRST:
-        for found in verdict.findings:
+        for found in obstacles(verdict):
             if found.finding is kind:
                 return REASONS[kind].format(name_of(found.limit.quantity))
     return "another reason"

@@ -10,11 +10,13 @@ from rich.text import Text
 from edgewise.errors import BadDocument, ChildFailed, EdgewiseError
 
 LOG_LINES = 20
+HARMLESS = "\n\t\u00a0\u202f"
+"""What is no print and does no harm: line ends, and spaces that do not break."""
 
 
 def clean(text: str) -> str:
     """`text` without control characters: names in files must not move the cursor or colour the screen."""
-    return "".join(sign if sign.isprintable() or sign in "\n\t" else repr(sign)[1:-1] for sign in text)
+    return "".join(sign if sign.isprintable() or sign in HARMLESS else repr(sign)[1:-1] for sign in text)
 
 
 def note(message: str) -> None:

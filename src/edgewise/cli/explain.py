@@ -74,10 +74,10 @@ def find(plans: Sequence[Plan], design: str) -> tuple[Plan, Verdict]:
     )
     for test in tests:
         found = [(plan, verdict) for plan, verdict in known if test(verdict.design.name.casefold())]
-        if len(found) == 1:
-            return found[0]
+        if len({(plan.site.name, verdict.design.name.partition("@")[0]) for plan, verdict in found}) == 1:
+            return found[0]  # they differ in threads alone: the better one
         if found:
-            raise NotFound(f"{len(found)} designs are called {design!r} or so", hint=_which_of(found))
+            raise NotFound(f"{len(found)} designs match {design!r}", hint=_which_of(found))
     names = [verdict.design.name for _, verdict in known]
     nearest = get_close_matches(wanted, [name.casefold() for name in names], n=3, cutoff=0.2)
     close = [name for name in dict.fromkeys(names) if name.casefold() in nearest]

@@ -4,10 +4,12 @@ Data goes to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, 2 
 the reader of stdout has gone, else the error's own (docs/reference/exit-codes.md).
 """
 
+import errno
 import os
 import sys
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -15,7 +17,7 @@ import typer
 from edgewise import __version__
 from edgewise.cli._lazy import COMPLETION_VARIABLE, PROGRAM, LazyGroup, Verb
 from edgewise.cli._say import note, show_error, show_usage_error
-from edgewise.errors import EdgewiseError
+from edgewise.errors import EdgewiseError, StoreFull
 
 START, DESIGN, LOOK, SELF = "Start here", "Design", "Look", "Edgewise itself"
 
@@ -158,6 +160,12 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         _forget_stdout()
         return 141
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        _forget_stdout()
+        show_error(StoreFull("no space left where the output goes", hint="free some space, or print elsewhere"))
+        return StoreFull.exit_code
     except Exception:
         traceback.print_exc()
         note("this is a bug in edgewise, not your doing: please report it with the lines above")
@@ -173,6 +181,9 @@ def _forget_stdout() -> None:
 
 def main() -> NoReturn:
     """Entry point of the command."""
+    for name in ("stdout", "stderr"):  # closed by whoever started us: what is said goes nowhere
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - until we end
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     if COMPLETION_VARIABLE in os.environ:

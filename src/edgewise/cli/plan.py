@@ -47,6 +47,7 @@ def run(
     if dry_run:
         propose(project, sites, found)
         return
+    planning.check(project, sites, machines=found.catalogues)
     plans = make(project, sites, found, wait=wait, fresh=fresh)
     show(plans, found.output)
     if report is not None:
@@ -110,7 +111,7 @@ def refuse_infeasible(plans: Sequence[Plan]) -> None:
     failed = [plan for plan in plans if plan.choice is None]
     if failed:
         where = ", ".join(plan.site.name for plan in failed)
-        hint = "relax a limit as shown above, or add a machine" if failed[0].relaxations else "edgewise explain"
+        hint = "relax a limit as shown above" if failed[0].relaxations else "every reason: edgewise plan -o wide"
         raise NoFeasibleDesign(f"no design fits the budget of {where}", plan=failed[0], hint=hint)
 
 

@@ -8,11 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from edgewise.design import figure_text, words
-from edgewise.design.judge import admitted
+from edgewise.design.judge import obstacles
 from edgewise.design.statistics import Estimate
 from edgewise.nouns import (
     Design,
-    Finding,
     LimitFinding,
     Metric,
     Quantity,
@@ -33,22 +32,27 @@ TIE = 1.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """The outcome. `tied` are feasible designs that could not be told from the fastest."""
+    """The outcome. `tied` are the other designs that count as fast as `fastest`, the fastest as observed."""
 
     chosen: str | None
+    fastest: str | None
     runner_up: str | None
     tied: tuple[str, ...]
 
 
 def mark_frontier(verdicts: Sequence[Verdict], metric: Metric) -> list[Verdict]:
-    """The same verdicts with `on_frontier` set for the timed designs that no other of them dominates.
+    """The same verdicts with `on_frontier` set for the feasible designs that no other of them dominates.
+
+    Where nothing is feasible, the same among all designs that were timed.
 
     Noise makes dominance no order (A over B over C over A is possible), so designs are taken one by one, fastest
     first, and each is kept unless a kept one dominates it: the frontier is never empty.
     """
-    timed = [verdict.design for verdict in verdicts if verdict.design.stage is Stage.TIMED]
+    timed = [verdict for verdict in verdicts if verdict.design.stage is Stage.TIMED]
+    feasible = [verdict for verdict in timed if verdict.feasible]
     kept: list[Design] = []
-    for design in sorted(timed, key=lambda design: design.figures[Quantity.LATENCY_P50].value):
+    candidates = [verdict.design for verdict in feasible or timed]
+    for design in sorted(candidates, key=lambda design: design.figures[Quantity.LATENCY_P50].value):
         if not any(_dominates(other, design, metric) for other in kept):
             kept = [other for other in kept if not _dominates(design, other, metric)] + [design]
     names = {design.name for design in kept}
@@ -81,7 +85,7 @@ def choose(verdicts: Sequence[Verdict], ratio: Ratio) -> Choice:
     """
     feasible = sorted((verdict.design for verdict in verdicts if verdict.feasible), key=cost)
     if not feasible:
-        return Choice(chosen=None, runner_up=None, tied=())
+        return Choice(chosen=None, fastest=None, runner_up=None, tied=())
     thrifty = sorted(_least_energy(_least_price(feasible)), key=lambda d: d.figures[Quantity.LATENCY_P50].value)
     tied = [design for design in thrifty[1:] if _equal(design, thrifty[0], ratio)]
     ordered = sorted([thrifty[0], *tied], key=_size)
@@ -89,6 +93,7 @@ def choose(verdicts: Sequence[Verdict], ratio: Ratio) -> Choice:
     ranking = list({design.name: design for design in (*ordered, *rest)}.values())
     return Choice(
         chosen=ranking[0].name,
+        fastest=thrifty[0].name,
         runner_up=_rival(ranking),
         tied=tuple(design.name for design in ordered[1:]),
     )
@@ -180,29 +185,26 @@ def relax(verdicts: Sequence[Verdict]) -> tuple[Relaxation, ...]:
     return tuple(best.values()) or _together(verdicts)
 
 
-def _obstacles(verdict: Verdict) -> list[LimitFinding]:
-    return [finding for finding in verdict.findings if not admitted(finding)]
-
-
 def _only_obstacle(verdict: Verdict) -> LimitFinding | None:
-    obstacles = _obstacles(verdict)
-    if len(obstacles) != 1 or verdict.design.stage is not Stage.TIMED:
-        return None
-    return obstacles[0] if obstacles[0].finding is not Finding.UNKNOWN else None
+    against = obstacles(verdict)
+    return against[0] if len(against) == 1 and verdict.design.stage is Stage.TIMED else None
 
 
-def _relaxation(verdict: Verdict, finding: LimitFinding, *, together: str = "") -> Relaxation:
+def _relaxation(verdict: Verdict, finding: LimitFinding, *, together: bool = False) -> Relaxation:
     limit, design = finding.limit, verdict.design
-    figure = design.figures[limit.quantity]
+    name, others = words.NAMES[limit.quantity], ", with the others," if together else ""
+    figure = design.figures.get(limit.quantity)
+    if figure is None:
+        sentence = f"to know the {name} of {design.name} could{others} admit it: {words.how_to_know(limit.quantity)}"
+        return Relaxation(limit=limit, needed=limit.value, design=design.name, sentence=sentence, together=together)
     at_least = limit.quantity.higher_is_better
     edge = figure.low if at_least else figure.high
-    needed = figure_text.outward(edge, limit.unit, up=not at_least)
-    name = words.NAMES[limit.quantity]
     sentence = (
         f"{name} of {words.limit_for(limit.quantity, edge)} instead of {words.value(limit.quantity, limit.value)}"
-        f"{together} would admit {design.name}"
+        f"{others} would admit {design.name}"
     )
-    return Relaxation(limit=limit, needed=needed, design=design.name, sentence=sentence)
+    needed = figure_text.outward(edge, limit.unit, up=not at_least)
+    return Relaxation(limit=limit, needed=needed, design=design.name, sentence=sentence, together=together)
 
 
 def _excess(relaxation: Relaxation) -> float:
@@ -214,10 +216,9 @@ def _together(verdicts: Sequence[Verdict]) -> tuple[Relaxation, ...]:
     """The least set of changes that admits one design, where no single change admits any."""
     options: list[list[Relaxation]] = []
     for verdict in verdicts:
-        obstacles = _obstacles(verdict)
-        known = all(finding.finding is not Finding.UNKNOWN for finding in obstacles)
-        if verdict.design.stage is Stage.TIMED and obstacles and known:
-            options.append([_relaxation(verdict, finding, together=", with the others,") for finding in obstacles])
+        against = obstacles(verdict)
+        if verdict.design.stage is Stage.TIMED and against:
+            options.append([_relaxation(verdict, finding, together=len(against) > 1) for finding in against])
     if not options:
         return ()
     options.sort(key=_effort)

@@ -214,9 +214,12 @@ def _cast(array: Array, tensor: Tensor) -> Array:
         wanted = np.dtype(np.float32)
     numeric = array.dtype.kind in "biuf" and wanted.kind in "biuf"
     if not numeric or (array.dtype.kind == "f" and wanted.kind != "f"):
+        whole = numeric and bool(np.all(array == np.rint(array)))
         raise BadData(
             f"the model's input {tensor.name} takes {wanted}, and the data is {array.dtype}",
-            hint=f"convert it first: x.astype('{wanted}')",
+            hint=f"convert it first: x.astype('{wanted}')"
+            if whole
+            else "give what the model was trained on, as numbers",
         )
     _finite(array, f"the data for input {tensor.name}")
     if wanted.kind in "iu" and array.size:

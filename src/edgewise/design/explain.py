@@ -3,11 +3,13 @@
 from collections.abc import Iterator, Sequence
 
 from edgewise.design import words
-from edgewise.design.choose import FRONTIER, Choice, Ratio, cost
+from edgewise.design.choose import FRONTIER, TIE, Choice, Ratio, choose
 from edgewise.design.statistics import Estimate
 from edgewise.nouns import Design, Finding, Quantity, Verdict
 
 LATENCIES = (Quantity.LATENCY_P50, Quantity.LATENCY_P90, Quantity.LATENCY_P99)
+MUCH_LESS = 0.9
+"""Less than this share of a figure is worth changing a design for."""
 NEAR = 1.5
 """A limit that is met with less than this factor to spare is worth a sentence."""
 
@@ -20,15 +22,23 @@ def why(verdicts: Sequence[Verdict], choice: Choice, reference: str, ratio: Rati
     chosen = by_name[choice.chosen]
     sentences = [_against(chosen.design, by_name[reference].design, ratio, "the model as given")]
     if choice.tied:
-        sentences.append(
-            f"its latency cannot be told from that of {_listed(choice.tied)}; it was chosen among them for fewer"
-            " threads, less memory and smaller size, in that order"
-        )
+        sentences.append(_equals(chosen.design, choice))
     if choice.runner_up:
         sentences.append(_runner_up(chosen.design, by_name[choice.runner_up].design, ratio))
     sentences += _unproven(chosen)
-    sentences += _would_change(verdicts, chosen)
+    sentences += _would_change(verdicts, chosen, ratio)
     return tuple(sentence for sentence in sentences if sentence)
+
+
+def _equals(design: Design, choice: Choice) -> str:
+    """What made the difference among designs that count as equally fast."""
+    order = "fewer threads, less memory and smaller size, in that order"
+    if design.name == choice.fastest:
+        return f"no faster one was found; {_listed(choice.tied)} count as equal, and it wins by {order}"
+    return (
+        f"the fastest was {choice.fastest}, but not so that it can be told from {design.name} (their paired ratio may"
+        f" be 1 and is at most {TIE:g}); among such equals it wins by {order}"
+    )
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -67,7 +77,7 @@ def _better(quantity: Quantity, one: Design, other: Design) -> bool:
     if quantity in (Quantity.METRIC, Quantity.LATENCY_P50):
         return False
     figures = one.figures.get(quantity), other.figures.get(quantity)
-    return figures[0] is not None and figures[1] is not None and figures[0].value < 0.9 * figures[1].value
+    return figures[0] is not None and figures[1] is not None and figures[0].value < MUCH_LESS * figures[1].value
 
 
 def _gain(quantity: Quantity, one: Design, other: Design) -> str:
@@ -81,7 +91,7 @@ def _unproven(chosen: Verdict) -> list[str]:
     return [finding.sentence for finding in chosen.findings if finding.finding is Finding.UNPROVEN]
 
 
-def _would_change(verdicts: Sequence[Verdict], chosen: Verdict) -> Iterator[str]:
+def _would_change(verdicts: Sequence[Verdict], chosen: Verdict, ratio: Ratio) -> Iterator[str]:
     """Latency limits that are nearly reached, and what a tighter limit on memory or size would pick instead."""
     for finding in chosen.findings:
         quantity, limit = finding.limit.quantity, finding.limit.value
@@ -90,14 +100,13 @@ def _would_change(verdicts: Sequence[Verdict], chosen: Verdict) -> Iterator[str]
             continue
         shown, needed = words.value(quantity, limit), words.value(quantity, figure.high)
         yield f"{words.NAMES[quantity]} is near its limit of {shown}: a limit under {needed} would rule it out"
-    feasible = [verdict.design for verdict in verdicts if verdict.feasible]
     for quantity in (Quantity.MEMORY, Quantity.FLASH):
-        smaller = [design for design in feasible if _better(quantity, design, chosen.design)]
-        if smaller:
-            instead = min(smaller, key=cost)
-            needs = words.value(quantity, instead.figures[quantity].value)
-            limit_shown = words.value(quantity, chosen.design.figures[quantity].value)
+        most = MUCH_LESS * chosen.design.figures[quantity].value
+        smaller = [v for v in verdicts if v.feasible and v.design.figures[quantity].high <= most]
+        instead = choose(smaller, ratio).chosen
+        if instead is not None:
+            figure = next(v.design.figures[quantity] for v in smaller if v.design.name == instead)
             yield (
-                f"a limit on {words.NAMES[quantity]} under {limit_shown} would change the choice:"
-                f" {instead.name} needs {needs}"
+                f"with at most {words.value(quantity, most)} of {words.NAMES[quantity]} the choice would be {instead},"
+                f" which needs {words.value(quantity, figure.value)}"
             )

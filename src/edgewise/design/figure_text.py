@@ -19,6 +19,8 @@ _DIMENSIONS = {
 }
 _DIGITS_EXACT = 3
 _DIGITS_MOST = 4
+FIRST_DIGIT = 0.2
+"""A value of this share of its half interval, or more, shows its first digit; a smaller one may read as 0."""
 _NAME = 18
 
 TITLES = {
@@ -90,6 +92,8 @@ def show(figure: Measurement, unit: str | None = None) -> Shown:
     places = _places(scaled, _DIGITS_EXACT) if exact else _places(half / factor, _digits_of_half(half))
     if not exact and scaled:
         places = min(places, _places(scaled, _DIGITS_MOST))
+        if abs(scaled) >= FIRST_DIGIT * half / factor:
+            places = max(places, _places(scaled, 1))
     number = _fixed(scaled, places)
     return Shown(
         value=_join(number, unit), number=number, unit=unit,

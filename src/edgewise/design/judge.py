@@ -21,6 +21,7 @@ from edgewise.nouns import (
     Verdict,
 )
 
+MOST_SAMPLES_TO_ASK_FOR = 20_000
 NO_DROP = Limit(quantity=Quantity.DROP, value=0.0, unit="")
 """What holds where the budget says nothing of accuracy: no drop that can be seen in pairs."""
 
@@ -51,6 +52,11 @@ def admitted(finding: LimitFinding) -> bool:
     return finding.finding is Finding.FITS
 
 
+def obstacles(verdict: Verdict) -> list[LimitFinding]:
+    """The findings that stand in the way of a design."""
+    return [finding for finding in verdict.findings if not admitted(finding)]
+
+
 def _verdict(design: Design, findings: list[LimitFinding]) -> Verdict:
     against = [finding for finding in findings if not admitted(finding)]
     if against:
@@ -70,7 +76,7 @@ def _verdict(design: Design, findings: list[LimitFinding]) -> Verdict:
 def _limit(limit: Limit, figure: Measurement | None) -> LimitFinding:
     name, allowed = words.NAMES[limit.quantity], words.value(limit.quantity, limit.value)
     if figure is None:
-        how = words.HOW_TO_KNOW.get(limit.quantity, "it was not measured")
+        how = words.how_to_know(limit.quantity)
         return LimitFinding(limit=limit, finding=Finding.UNKNOWN, sentence=f"{name} is not known: {how}")
     shown = words.with_interval(figure)
     bound = "at least" if limit.quantity.higher_is_better else "at most"
@@ -106,8 +112,16 @@ def _drop(limit: Limit | None, drop: Measurement, metric: Metric, *, significant
 def _not_proven(limit: Limit, drop: Measurement, metric: Metric, reach: str) -> str:
     estimate = Estimate(value=drop.value, low=drop.low, high=drop.high, n=drop.n)
     needed = statistics.samples_to_prove(limit.value, estimate)
-    wish = f"; about {needed} samples like these would prove it" if needed else ""
+    wish = ""
+    if needed is not None and needed <= MOST_SAMPLES_TO_ASK_FOR:
+        wish = f"; if it stays as observed, about {_two_digits(needed)} samples for evaluation would prove it"
     return (
         f"an observed drop of {words.points(metric, drop.value)} in {metric.name} is within"
         f" {words.points(metric, limit.value)}, but not proven ({reach}){wish}"
     )
+
+
+def _two_digits(number: int) -> int:
+    """`number` rounded up to two digits."""
+    step: int = 10 ** max(0, len(str(number)) - 2)
+    return -(-number // step) * step

@@ -73,6 +73,7 @@ class Timing:
         joules: energy of each burst where there is a meter, else empty.
         date: ISO 8601 moment of the beginning.
         load_before, load_after: one-minute load averages around the measuring.
+        stopped_for: the quantity whose limit ended the measuring early, "" where none did.
         stopped: why measuring ended early, "" where it did not.
         failure: the child's last words where it died, "" where it lived.
     """
@@ -87,6 +88,7 @@ class Timing:
     load_before: float = 0.0
     load_after: float = 0.0
     stopped: str = ""
+    stopped_for: str = ""
     failure: str = ""
 
     @property
@@ -130,9 +132,11 @@ def time_designs(
         meter: joules used so far, where there is a meter.
         fresh: measure again whatever the store has.
     """
-    keys = {contestant.name: _key(contestant, data, machine, budget) for contestant in contestants}
-    known = {} if fresh else _recall(keys, store)
-    if len(known) == len(contestants):
+    if not contestants:
+        return {}
+    key = _key(contestants, data, machine)
+    known = None if fresh else _recall(key, store, budget)
+    if known is not None:
         return known
     timings: dict[str, Timing] = {}
     heats = _heats(contestants)
@@ -141,33 +145,44 @@ def time_designs(
     for number, heat in enumerate(heats):
         work = _Heat(heat, data, store, budget, meter, progress, TIME_CAP_S / len(heats))
         timings |= work.run(f"{session}/{number}")
-    for name, timing in timings.items():
-        if not timing.failure:  # what died is tried again
-            store.record(keys[name], _document(timing))
+    if not any(timing.failure for timing in timings.values()):  # what died is tried again
+        store.record(key, {name: _document(timing) for name, timing in timings.items()})
     return timings
 
 
-def _key(contestant: Contestant, data: Data, machine: str, budget: Budget) -> str:
-    limits = {str(limit.quantity): limit.value for limit in budget.limits if limit.quantity in PERCENTILES}
-    return steps.key(
-        "timing",
-        files=[file.digest for file in contestant.variant.files],
-        runtime=contestant.configuration.runtime.value,
-        version=contestant.configuration.version,
-        threads=contestant.configuration.threads,
-        options=dict(contestant.configuration.options),
-        data=data.summary.digest,
-        machine=machine,
-        limits=limits,
-    )
+def _key(contestants: Sequence[Contestant], data: Data, machine: str) -> str:
+    """Of one session: figures are compared in pairs, so all contestants of a comparison share one record."""
+    designs = {
+        contestant.name: {
+            "files": [file.digest for file in contestant.variant.files],
+            "runtime": contestant.configuration.runtime.value,
+            "version": contestant.configuration.version,
+            "threads": contestant.configuration.threads,
+            "options": dict(contestant.configuration.options),
+        }
+        for contestant in contestants
+    }
+    return steps.key("timing", designs=designs, data=data.summary.digest, machine=machine)
 
 
-def _recall(keys: Mapping[str, str], store: Store) -> dict[str, Timing]:
-    """All timings if each is known and all are of one session, else none: figures are compared in pairs."""
-    found = {name: store.recall(key) for name, key in keys.items()}
-    timings = {name: Timing(**record) for name, record in found.items() if record is not None}
-    sessions = {timing.session.partition("/")[0] for timing in timings.values()}
-    return timings if len(timings) == len(keys) and len(sessions) == 1 else {}
+def _recall(key: str, store: Store, budget: Budget) -> dict[str, Timing] | None:
+    """The session's timings; None where there are none, or where one was stopped for a limit that has changed."""
+    known = store.recall(key)
+    if known is None:
+        return None
+    timings = {name: Timing(**record) for name, record in known.items()}
+    stopped = [timing for timing in timings.values() if timing.stopped_for]
+    return timings if all(_misses(timing, budget) for timing in stopped) else None
+
+
+def _misses(timing: Timing, budget: Budget) -> Quantity | None:
+    """A latency that misses its limit even at the lower bound, if any does."""
+    for quantity, percent in PERCENTILES.items():
+        limit = budget.limit(quantity)
+        told = percent if timing.calls >= MIN_CALLS_FOR_P99 else min(percent, 50)
+        if limit is not None and statistics.percentile_of_bursts(timing.milliseconds(), told).low > limit.value:
+            return quantity
+    return None
 
 
 def _document(timing: Timing) -> dict[str, Any]:
@@ -330,14 +345,10 @@ class _Heat:
         for runner in runners:
             if not runner.running or not runner.timing.bursts_ns:
                 continue
-            for quantity, percent in PERCENTILES.items():
-                limit = self._budget.limit(quantity)
-                if limit is None:
-                    continue
-                told = percent if runner.timing.calls >= MIN_CALLS_FOR_P99 else min(percent, 50)
-                low = statistics.percentile_of_bursts(runner.timing.milliseconds(), told).low
-                if low > limit.value:
-                    runner.timing.stopped = f"its {quantity} misses the budget even at the lower bound"
+            missed = _misses(runner.timing, self._budget)
+            if missed is not None:
+                runner.timing.stopped = f"its {missed} misses the budget even at the lower bound"
+                runner.timing.stopped_for = missed
             if runner.running and runner.calls == 1 and self._beaten(runner, runners):
                 runner.timing.stopped = "another design is clearly faster and no less good"
 

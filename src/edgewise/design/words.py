@@ -45,6 +45,11 @@ HOW_TO_KNOW: dict[Quantity, str] = {
 }
 
 
+def how_to_know(quantity: Quantity) -> str:
+    """What a user can do about a figure that is not known."""
+    return HOW_TO_KNOW.get(quantity, "it was not measured")
+
+
 def value(quantity: Quantity, number: float) -> str:
     """`number` of `quantity` with its unit."""
     return units.show(number, DIMENSIONS[quantity])

@@ -77,7 +77,10 @@ class BudgetSection(Document):
     latency_p90: Time | None = Field(default=None, description="90th percentile of the time of one inference.")
     latency_p99: Time | None = Field(default=None, description="99th percentile of the time of one inference.")
     throughput: Rate | None = Field(default=None, description="At least this many inferences, one at a time.")
-    memory: Size | None = Field(default=None, description="Peak resident memory that model and runtime add.")
+    memory: Size | None = Field(
+        default=None,
+        description="Peak resident memory that loading and running add to a process that has imported the runtime.",
+    )
     flash: Size | None = Field(default=None, description="Size of the model's files.")
     load_time: Time | None = Field(default=None, description="Time to load the model.")
     power: Power | None = Field(default=None, description="Power under load.")
@@ -205,7 +208,7 @@ def load(path: Path) -> Project:
         data=_data(model.data, folder),
         metric=model.metric,
         seed=model.seed,
-        sites=tuple(_site(name, section) for name, section in document.sites.items()),
+        sites=tuple(_site(name, section, model.metric) for name, section in document.sites.items()),
     )
 
 
@@ -218,7 +221,7 @@ def _data(text: str, folder: Path) -> str:
     return text
 
 
-def _site(name: str, section: SiteSection) -> Site:
+def _site(name: str, section: SiteSection, metric: str) -> Site:
     link = section.link
     return Site(
         name=name,
@@ -232,13 +235,16 @@ def _site(name: str, section: SiteSection) -> Site:
             )
             for machine in section.machines
         ),
-        budget=_budget(name, section.budget),
+        budget=_budget(name, section.budget, metric),
         link=None
         if link is None
         else Link(bandwidth_bit_per_s=link.bandwidth, updates_per_month=link.updates_per_month),
         strategy=section.strategy,
     )
 
+
+SHARES = ("accuracy", "auc", "f1")
+"""Metrics between 0 and 1."""
 
 UNIT_OF: dict[Quantity, str] = {
     Quantity.LATENCY_P50: units.TIME.base,
@@ -255,13 +261,17 @@ UNIT_OF: dict[Quantity, str] = {
 }
 
 
-def _budget(site: str, section: BudgetSection) -> Budget:
+def _budget(site: str, section: BudgetSection, metric: str) -> Budget:
     given = section.model_dump(exclude_none=True)
     limits = tuple(
         Limit(quantity=Quantity(name), value=value, unit=UNIT_OF[Quantity(name)]) for name, value in given.items()
     )
     budget = Budget(limits=limits)
-    if problems := contradictions(budget):
+    problems = contradictions(budget)
+    drop = budget.limit(Quantity.DROP)
+    if drop is not None and drop.value > 1 and metric in SHARES:
+        problems.append(f"accuracy_drop is {drop.value:g}, more than all of {metric}; one point is 0.01")
+    if problems:
         raise BadBudget(
             f"the budget of site {site} contradicts itself: {'; '.join(problems)}", hint="change one of the figures"
         )

@@ -8,6 +8,7 @@ seconds.
 import datetime
 import importlib.metadata
 import os
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -57,6 +58,9 @@ THIS = "this"
 DEFAULT_TOLERANCE = 0.005
 """Drop that accuracy-controlled recipes aim at where the budget names none; the paired test still decides."""
 
+BUSY = 1.25
+"""Load a core, one-minute average at the end of timing, from which on other work is likely: timing itself makes 1."""
+
 TOOLCHAINS = ("onnx", "onnxslim", "onnxruntime", "openvino", "nncf", "ai-edge-litert", "numpy")
 _PLAN = TypeAdapter(Plan)
 
@@ -99,7 +103,7 @@ def plan(
     """
     store = Store(folder)
     try:
-        with lock.alone(folder, "plan", wait=wait):
+        with lock.alone(_machine_wide(), "plan", wait=wait), lock.alone(folder, "plan", wait=wait):
             store.sweep()
             return _plan(project, site, store, machines, progress, fresh=fresh)
     except OSError as error:
@@ -111,6 +115,20 @@ def plan(
 def propose(project: Project, site: Site, *, machines: Sequence[Path] = ()) -> Sequence[Design]:
     """The designs that `plan` would try, and those it would not, with the reason; nothing is run."""
     return _ground(project, site, machines).designs
+
+
+def check(project: Project, sites: Sequence[Site], *, machines: Sequence[Path] = ()) -> None:
+    """See that every one of `sites` can be planned here, before the first of them takes its time.
+
+    Raises:
+        UnknownMachine: a machine that the catalogue does not have.
+        NoRunnableDesign: a site that does not name the machine at hand.
+        NotFound: a model file or data that is not there.
+    """
+    for path in project.model_paths:
+        models.read(path)
+    for site in sites:
+        _this(site, machines)
 
 
 def last(project: Project, site: Site, *, folder: Path) -> Plan:
@@ -145,6 +163,11 @@ def schema() -> dict[str, Any]:
     described["properties"] = head | described["properties"]
     described["required"] = [*head, *described["required"]]
     return described
+
+
+def _machine_wide() -> Path:
+    """Where this user's plans meet, whatever store they use: two at once would disturb each other's timing."""
+    return Path(tempfile.gettempdir()) / f"edgewise-{os.getuid()}"
 
 
 def _plan_key(project: Project, site: str) -> str:
@@ -354,8 +377,20 @@ def _answer(
         verdicts=tuple(in_order(verdicts, choice)),
         choice=choice.chosen,
         runner_up=choice.runner_up,
-        why=explain.why(verdicts, choice, evaluated.reference, ratio),
+        why=(*explain.why(verdicts, choice, evaluated.reference, ratio), *_busy(work.machine, timings)),
         relaxations=() if choice.chosen else relax(verdicts),
+    )
+
+
+def _busy(machine: Machine, timings: Mapping[str, Timing]) -> tuple[str, ...]:
+    """A warning where the machine had much else to do, "" where not: ratios bear it better than milliseconds."""
+    cores = machine.cpu.cores or 1
+    load = max((timing.load_after for timing in timings.values()), default=0.0)
+    if load <= BUSY * cores:
+        return ()
+    return (
+        f"the machine was busy while timing (load {load:.1f} on {cores} cores): the ratios hold, but the times would be"
+        " others on a quiet one; time again with --fresh",
     )
 
 

@@ -48,6 +48,6 @@ def planner(home: Path, monkeypatch: pytest.MonkeyPatch) -> Planner:
     """A project in the working folder whose plans are made up."""
     (home / "edge.yaml").write_text(EDGE_YAML)
     fake = Planner()
-    for name in ("plan", "last", "propose", "document", "logs", "schema"):
+    for name in ("check", "plan", "last", "propose", "document", "logs", "schema"):
         monkeypatch.setattr(planning, name, getattr(fake, name))
     return fake

@@ -42,6 +42,9 @@ class Planner:
     def propose(self, project: Project, site: Site, *, machines: Sequence[Path]) -> Sequence[Design]:
         return [verdict.design for verdict in self.plans[site.name].verdicts]
 
+    def check(self, project: Project, sites: Sequence[Site], *, machines: Sequence[Path]) -> None:
+        self.checked = [site.name for site in sites]
+
     def document(self, made: Plan) -> Mapping[str, object]:
         return {"site": made.site.name, "choice": made.choice}
 

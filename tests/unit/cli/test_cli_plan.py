@@ -17,7 +17,7 @@ from fakes import plans
 CHOICE = "int8 NNCF mixed, OpenVINO, 1 thread"
 
 
-@pytest.mark.parametrize("name", ["plan", "last", "propose", "document", "logs", "schema"])
+@pytest.mark.parametrize("name", ["check", "plan", "last", "propose", "document", "logs", "schema"])
 def test_the_fake_takes_what_the_real_one_takes(name: str) -> None:
     fake = inspect.signature(getattr(Planner(), name)).parameters
     real = inspect.signature(getattr(planning, name)).parameters

@@ -113,7 +113,7 @@ def test_an_admitted_drop_that_is_not_proven_says_so(limit: float | None) -> Non
 
 def test_how_many_samples_would_prove_it_is_said() -> None:
     found = verdict({Q.DROP: (-0.02, 0.005, 0.03)}, {Q.DROP: 0.01})
-    assert "about 7500 samples like these would prove it" in found.reason
+    assert "about 7500 samples for evaluation would prove it" in found.reason
 
 
 def test_a_significant_drop_is_called_real() -> None:

@@ -301,7 +301,7 @@ class TestStore:
         first = run(children, store, {"a": Script()})
         assert run(children, store, {"a": Script()}, fresh=True)["a"].session != first["a"].session
 
-    @pytest.mark.parametrize("change", ["machine", "budget", "threads"])
+    @pytest.mark.parametrize("change", ["machine", "threads"])
     def test_what_decides_a_timing_is_part_of_its_key(self, children: Children, store: Store, change: str) -> None:
         children.scripts |= {"a": Script()}
         one = contestant("a")
@@ -309,10 +309,24 @@ class TestStore:
         before = len(children.journal)
         if change == "threads":
             one = replace(one, configuration=replace(one.configuration, threads=2))
-        limits = budget({Q.LATENCY_P50: 9.0}) if change == "budget" else NO_LIMITS
         machine = "there" if change == "machine" else "here"
-        measure.time_designs([one], data(), store, budget=limits, machine=machine)
+        measure.time_designs([one], data(), store, budget=NO_LIMITS, machine=machine)
         assert len(children.journal) > before
+
+    def test_another_limit_measures_again_only_what_an_old_one_had_stopped(
+        self, children: Children, store: Store
+    ) -> None:
+        def journal_after(limit_ms: float) -> int:
+            children.scripts |= {"a": Script(ms=5.0)}
+            limits = budget({Q.LATENCY_P50: limit_ms})
+            measure.time_designs([contestant("a")], data(), store, budget=limits, machine="here")
+            return len(children.journal)
+
+        stopped = journal_after(1.0)
+        assert journal_after(2.0) == stopped
+        complete = journal_after(9.0)
+        assert complete > stopped
+        assert journal_after(1.0) == journal_after(8.0) == complete
 
 
 class TestHeats:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from edgewise.design.judge import obstacles
 from edgewise.nouns import Design, Finding, Plan, ProvenanceKind, Quantity, Rejection, Verdict
 
 
@@ -50,7 +51,7 @@ def mark(verdict: Verdict, plan: Plan) -> Mark:
         return FITS
     if design.rejection is not None:
         return REJECTIONS[design.rejection]
-    found = {finding.finding for finding in verdict.findings}
+    found = {finding.finding for finding in obstacles(verdict)}
     worst = (Finding.MISSES, Finding.UNPROVEN, Finding.UNKNOWN)
     return next((FINDINGS[finding] for finding in worst if finding in found), REJECTED)
 

@@ -78,6 +78,7 @@ class Relaxed:
     needed: str
     row: Row | None
     sentence: str
+    together: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,7 +220,8 @@ def _relaxed(plan: Plan, rows: Mapping[str, Row]) -> tuple[Relaxed, ...]:
         Relaxed(
             title=_capital(figure_text.title(one.limit.quantity, plan.metric)), row=rows.get(one.design),
             asked=figure_text.plain(one.limit.value, one.limit.unit), sentence=one.sentence,
-            needed=figure_text.plain(one.needed, one.limit.unit),
+            needed="known" if one.needed == one.limit.value else figure_text.plain(one.needed, one.limit.unit),
+            together=one.together,
         )
         for one in plan.relaxations
     )  # fmt: skip

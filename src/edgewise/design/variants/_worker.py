@@ -1,6 +1,5 @@
 """The child that makes variants. Toolchains crash and leak; here they take down only themselves."""
 
-import tempfile
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -29,12 +28,11 @@ Transform = Callable[[Path, Path, Settings, Material], Made]
 
 
 class _Builder:
-    def __init__(self, scratch: Path) -> None:
-        self._scratch = scratch
+    def __init__(self) -> None:
         self._material: Material | None = None
 
     def learn(
-        self, *, inputs: str, labels: str | None, batched: bool, batch: int, metric: str, project: str
+        self, *, inputs: str, labels: str | None, batched: bool, batch: int, metric: str, project: str, scratch: str
     ) -> dict[str, int]:
         """Read the calibration split; what all recipes of this child learn from."""
         self._material = Material(
@@ -42,7 +40,7 @@ class _Builder:
             y=None if labels is None else np.load(labels, allow_pickle=False),
             metric=metric,
             project=Path(project),
-            scratch=self._scratch,
+            scratch=Path(scratch),
         )
         return {"samples": len(self._material.samples)}
 
@@ -60,9 +58,8 @@ class _Builder:
 
 def main() -> None:
     """Answer the parent until it closes our input."""
-    with tempfile.TemporaryDirectory(prefix="edgewise-") as scratch:
-        builder = _Builder(Path(scratch))
-        serve({"learn": builder.learn, "make": builder.make})
+    builder = _Builder()
+    serve({"learn": builder.learn, "make": builder.make})
 
 
 if __name__ == "__main__":

@@ -134,6 +134,7 @@ class Builder:
                     batch=self._data.batch,
                     metric=self._metric,
                     project=str(self._project),
+                    scratch=tempfile.mkdtemp(dir=folder),
                 )
             except BaseException:
                 child.close()
