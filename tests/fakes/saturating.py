@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
 
 Array = npt.NDArray[Any]
 
@@ -88,17 +89,25 @@ def matmul(
     return one(operator, shape, np.float32, {"x": None} | b, domain=contrib)
 
 
-def network(*, classes: int = 10, seed: int = 0) -> onnx.ModelProto:
-    """Float: convolution, depthwise, pointwise, pooling, classifier; [1, 3, 12, 12] to [1, classes]."""
+def network(samples: Array, *, classes: int = 10, seed: int = 0) -> onnx.ModelProto:
+    """Float: convolution, depthwise, pointwise, pooling, classifier; [1, 3, 12, 12] to [1, classes].
+
+    The last bias takes the mean over `samples` [n, 3, 12, 12] off the scores, so that classes take turns.
+    """
     random = np.random.default_rng(seed)
 
     def weight(*shape: int) -> Array:
-        fan_in = int(np.prod(shape[1:]))
-        sign = random.choice([-1.0, 1.0], shape)
-        return (sign * random.uniform(0.7, 1.0, shape) / np.sqrt(fan_in)).astype(np.float32)
+        signs, sizes = random.choice([-1.0, 1.0], shape), random.uniform(0.7, 1.0, shape)
+        return (signs * sizes / np.sqrt(np.prod(shape[1:]))).astype(np.float32)
 
-    kept = {"w0": weight(16, 3, 3, 3), "w1": weight(16, 1, 3, 3), "w2": weight(32, 16, 1, 1), "w3": weight(classes, 32)}
-    kept["w3"] = np.ascontiguousarray(kept["w3"].T)
+    shapes = {"w0": (16, 3, 3, 3), "w1": (16, 1, 3, 3), "w2": (32, 16, 1, 1), "w3": (288, classes)}
+    kept = {name: weight(*shape) for name, shape in shapes.items()} | {"b3": np.zeros(classes, np.float32)}
+    raw = ReferenceEvaluator(_classifier(kept, classes))
+    kept["b3"] = -np.mean([raw.run(None, {"x": sample[None]})[0][0] for sample in samples], axis=0)
+    return _classifier(kept, classes)
+
+
+def _classifier(kept: Mapping[str, Array], classes: int) -> onnx.ModelProto:
     nodes = [
         helper.make_node("Conv", ["x", "w0"], ["c0"], "conv", pads=[1, 1, 1, 1]),
         helper.make_node("Relu", ["c0"], ["r0"], "relu0"),
@@ -106,9 +115,10 @@ def network(*, classes: int = 10, seed: int = 0) -> onnx.ModelProto:
         helper.make_node("Relu", ["c1"], ["r1"], "relu1"),
         helper.make_node("Conv", ["r1", "w2"], ["c2"], "pointwise"),
         helper.make_node("Relu", ["c2"], ["r2"], "relu2"),
-        helper.make_node("GlobalAveragePool", ["r2"], ["p"], "pool"),
+        helper.make_node("AveragePool", ["r2"], ["p"], "pool", kernel_shape=[4, 4], strides=[4, 4]),
         helper.make_node("Flatten", ["p"], ["f"], "flatten"),
-        helper.make_node("MatMul", ["f", "w3"], ["y"], "classify"),
+        helper.make_node("MatMul", ["f", "w3"], ["m"], "classify"),
+        helper.make_node("Add", ["m", "b3"], ["y"], "centre"),
     ]
     graph = helper.make_graph(
         nodes,

@@ -189,7 +189,9 @@ def test_models_of_other_kinds_are_planned_too(tmp_path: Path, model, metric: st
     assert made.choice is not None, [verdict.reason for verdict in made.verdicts]
     assert made.metric.against == ("labels" if labelled else "reference")
     timed = {v.design.configuration.runtime.value for v in made.verdicts if v.design.stage is Stage.TIMED}
-    assert timed == {"onnxruntime", "openvino"}
+    assert timed >= {"onnxruntime", "openvino"}
+    litert = [v for v in made.verdicts if v.design.name.startswith("litert/fp32")]
+    assert all(v.design.stage is Stage.TIMED or "does not" in v.reason or "cannot" in v.reason for v in litert)
 
 
 def test_no_plan_yet(tmp_path: Path):

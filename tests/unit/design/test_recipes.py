@@ -31,7 +31,8 @@ ALL = {ONNX: "1.23", VINO: "2026.0", LITE: "2.1"}
 # What every plan must say something about, tried or refused: method and runtime.
 ONNX_FAMILIES = {
     (GIVEN, ONNX), ("simplify", ONNX), ("half", ONNX), ("dynamic-int8", ONNX), ("static-int8", ONNX),
-    ("mixed-int8", ONNX), ("openvino", VINO), ("nncf-int8", VINO), ("nncf-int8-controlled", VINO), (GIVEN, LITE),
+    ("mixed-int8", ONNX), ("openvino", VINO), ("nncf-int8", VINO), ("nncf-int8-controlled", VINO),
+    ("tflite", LITE), ("tflite-int8", LITE),
 }  # fmt: skip
 TFLITE_FAMILIES = {
     (GIVEN, LITE), ("openvino", VINO), ("nncf-int8", VINO), ("nncf-int8-controlled", VINO), (GIVEN, ONNX)
@@ -172,9 +173,10 @@ class TestRefusals:
         assert designs[0].recipe.precision == "int8"
         assert reason(propose(situation(TFLITE)), "openvino/int8-nncf-mixed") == ""
 
-    def test_litert_asks_for_a_tflite_only_where_there_is_none(self) -> None:
-        assert ".tflite" in reason(propose(situation()), "litert/given@")
-        assert "litert/given@1t" not in {design.name for design in propose(situation(model(), TFLITE))}
+    def test_litert_is_not_given_what_is_quantised_in_onnx(self) -> None:
+        quantised = propose(situation(model(operators=("QLinearConv",))))
+        assert "quantised already" in reason(quantised, "litert/fp32@")
+        assert reason(propose(situation()), "litert/fp32@") == ""
 
     def test_onnx_runtime_asks_for_an_onnx_only_where_there_is_none(self) -> None:
         assert "add the model's .onnx" in reason(propose(situation(TFLITE)), "onnxruntime/given@")
@@ -209,7 +211,7 @@ class TestFurtherFiles:
     def test_each_runs_in_its_own_runtime_and_names_its_source(self) -> None:
         other = model("smaller", ModelFormat.TFLITE)
         designs = propose(situation(model(), TFLITE_INT8, other))
-        theirs = {d.recipe.name: d for d in designs if d.configuration.runtime is LITE}
+        theirs = {d.recipe.name: d for d in designs if d.configuration.runtime is LITE and d.recipe.method == GIVEN}
         assert {name: d.recipe.settings["source"] for name, d in theirs.items()} == {"given-net": 1, "given-smaller": 2}
         assert theirs["given-net"].recipe.precision == "int8"
         assert theirs["given-smaller"].recipe.precision == "fp32"

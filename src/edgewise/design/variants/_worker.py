@@ -18,6 +18,8 @@ METHODS: Mapping[str, str] = {
     "static-int8": "onnx_int8:static",
     "dynamic-int8": "onnx_int8:dynamic",
     "mixed-int8": "mixed:mixed",
+    "tflite": "litert_tflite:float32",
+    "tflite-int8": "litert_tflite:int8",
     "openvino": "openvino_ir:convert",
     "nncf-int8": "openvino_ir:post_training",
     "nncf-int8-controlled": "openvino_ir:accuracy_controlled",
