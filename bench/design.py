@@ -265,7 +265,7 @@ def accuracies(chosen: Design, standard: Design, project: edgefile.Project, stor
 
 def is_float(design: str) -> bool:
     """True for the float model, as given or simplified, in any runtime."""
-    return design.partition("/")[2].startswith(("given", "fp32")) and "+" not in design
+    return design.partition("/")[2].startswith(("given", "fp32", "tflite-fp32")) and "+" not in design
 
 
 def help_cpu_s() -> float:

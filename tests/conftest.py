@@ -1,12 +1,16 @@
 """What every test shares. Telemetry is switched off before anything can import ONNX Runtime."""
 
 import os
+import signal
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 from pathlib import Path
 
 import pytest
+
+# Where the tests run in the background, SIGINT comes ignored, and what they start would ignore Ctrl-C too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 
 from edgewise import units
-from edgewise.design import words
 from edgewise.design.data import Data
 from edgewise.design.evaluate import Predictions, predict
 from edgewise.design.figures import measurement
@@ -22,8 +21,9 @@ from edgewise.design.metrics import Judge, check
 from edgewise.design.statistics import ALPHA, Estimate
 from edgewise.design.variants.build import Builder
 from edgewise.design.variants.made import reference_labels
-from edgewise.design.variants.recipes import GIVEN, SATURATION, SIMPLIFIED, may_saturate
+from edgewise.design.variants.recipes import GIVEN, SIMPLIFIED, may_saturate
 from edgewise.errors import BadModel, ChildFailed, NoRunnableDesign, RecipeNotApplicable
+from edgewise.flow import saturation
 from edgewise.nouns import (
     Design,
     Machine,
@@ -40,6 +40,7 @@ from edgewise.nouns import (
 )
 from edgewise.progress import Progress
 from edgewise.runtimes import child
+from edgewise.runtimes.samples import Array
 from edgewise.store.blobs import digest_of
 from edgewise.store.steps import Store
 
@@ -103,7 +104,7 @@ def evaluate(designs: Sequence[Design], work: Work) -> Evaluated:
                 drop = Estimate(value=0.0, low=0.0, high=0.0, n=drop.n, p=1.0)
             if drop.value > 0 and drop.p is not None and drop.p < ALPHA:
                 significant |= {design.name for design in cell}
-        finished += [_finish(design, outcome, y, drop, work) for design in cell]
+        finished += [_finish(design, outcome, y, expected.outputs, drop, work) for design in cell]
     return Evaluated(
         designs=tuple(_without_twins(finished, work)), reference=reference, significant=frozenset(significant)
     )
@@ -258,7 +259,9 @@ def _joined(store: Store, *digests: str) -> str:
     return store.blobs.put(text) if text else ""
 
 
-def _finish(design: Design, outcome: _Outcome, y: np.ndarray, drop: Estimate | None, work: Work) -> Design:
+def _finish(
+    design: Design, outcome: _Outcome, y: Array, expected: Sequence[Array], drop: Estimate | None, work: Work
+) -> Design:
     """`design` with what is known of it after evaluation."""
     if outcome.variant is None:
         return replace(design, failure=outcome.failure, rejection=outcome.rejection, log=outcome.log)
@@ -284,20 +287,18 @@ def _finish(design: Design, outcome: _Outcome, y: np.ndarray, drop: Estimate | N
     evaluated = replace(built, stage=Stage.EVALUATED, figures=figures)
     if not may_saturate(design, work.machine):
         return evaluated
-    return replace(evaluated, failure=_saturation(drop, work), rejection=Rejection.RULED_OUT)
-
-
-def _saturation(drop: Estimate, work: Work) -> str:
-    """Why a design whose arithmetic depends on the CPU is rejected whatever it does on this one."""
-    isa = work.machine.cpu.isa
-    has_vnni = "avx_vnni" in isa or "avx512_vnni" in isa
-    here = words.change(work.judge.metric, drop.value)
-    here = (
-        f"this CPU has VNNI and computes it exactly, the next one may not ({here} here)"
-        if has_vnni
-        else (f"this CPU has none, and {here}")
+    reason = saturation.reason(
+        outcome.variant,
+        design.configuration,
+        drop,
+        y=y,
+        expected=expected,
+        judge=work.judge,
+        data=work.data,
+        store=work.store,
+        machine=work.machine,
     )
-    return f"its answers depend on the CPU: {SATURATION}; {here}; safe siblings: reduced, +precise_int8"
+    return replace(evaluated, failure=reason, rejection=Rejection.RULED_OUT)
 
 
 def _without_twins(designs: Sequence[Design], work: Work) -> Iterator[Design]:

@@ -175,8 +175,8 @@ class TestRefusals:
 
     def test_litert_is_not_given_what_is_quantised_in_onnx(self) -> None:
         quantised = propose(situation(model(operators=("QLinearConv",))))
-        assert "quantised already" in reason(quantised, "litert/fp32@")
-        assert reason(propose(situation()), "litert/fp32@") == ""
+        assert "quantised already" in reason(quantised, "litert/tflite-fp32@")
+        assert reason(propose(situation()), "litert/tflite-fp32@") == ""
 
     def test_onnx_runtime_asks_for_an_onnx_only_where_there_is_none(self) -> None:
         assert "add the model's .onnx" in reason(propose(situation(TFLITE)), "onnxruntime/given@")

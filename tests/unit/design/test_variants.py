@@ -33,6 +33,7 @@ from edgewise.nouns import (
     Variant,
 )
 from edgewise.runtimes import child as child_module
+from edgewise.runtimes import litert as litert_runtime
 from edgewise.runtimes import onnxruntime as onnx_runtime
 from edgewise.runtimes import openvino as openvino_runtime
 from edgewise.runtimes.protocol import Fixed
@@ -48,6 +49,13 @@ activation over samples, which cuts much off where a sample has a handful of val
 CPU = Accelerator(name="cpu", kind=AcceleratorKind.CPU, title="c", dtypes=("float32",), isa=("avx2", "asimdhp"))
 MACHINE = Machine(name="this", title="here", vendor="", architecture="x86_64", accelerators=(CPU,))
 ALL = dict.fromkeys(RuntimeName, "1")
+
+
+LOADS: dict[ModelFormat, tuple[Any, dict[str, str]]] = {
+    ModelFormat.ONNX: (onnx_runtime.load, {"precise_int8": "1"}),
+    ModelFormat.OPENVINO: (openvino_runtime.load, {}),
+    ModelFormat.TFLITE: (litert_runtime.load, {}),
+}
 
 
 @dataclass(frozen=True)
@@ -81,8 +89,7 @@ class Bench:
 
     def answers(self, files: Sequence[ModelFile], model_format: ModelFormat) -> list[Array]:
         """Outputs on the evaluation split, run in this process."""
-        load = openvino_runtime.load if model_format is ModelFormat.OPENVINO else onnx_runtime.load
-        options = {} if model_format is ModelFormat.OPENVINO else {"precise_int8": "1"}
+        load, options = LOADS[model_format]
         fixed = Fixed(shapes=self.data.sample_shapes, axes=self.data.axes)
         with self.store.scratch() as place:
             paths = [Path(place) / file.name for file in files]

@@ -22,8 +22,8 @@ from edgewise.runtimes.protocol import FORMATS, PACKAGES
 
 CALIBRATIONS = ("minmax", "entropy", "percentile")
 SATURATION = (
-    "with weights over the full 8 bits, x86 CPUs without VNNI add pairs of products in 16 bits, which saturates and can"
-    " destroy the predictions"
+    "with weights over the full 8 bits, x86 CPUs with AVX2 and no VNNI add pairs of products in 16 bits, which"
+    " saturates and can destroy the predictions"
 )
 QUANTISED_OPERATORS = frozenset({"QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul", "QUANTIZE"})
 
@@ -223,12 +223,14 @@ def _litert(refusal: str) -> Iterator[_Idea]:
     Inputs and outputs stay float32: LiteRT converts them faster than we could outside.
     """
     fp32 = Recipe(
-        name="fp32", method="tflite", format=ModelFormat.TFLITE, precision="fp32", settings={"source": ORIGINAL}
+        name="tflite-fp32", method="tflite", format=ModelFormat.TFLITE, precision="fp32", settings={"source": ORIGINAL}
     )
     yield _Idea(recipe=fp32, runtime=RuntimeName.LITERT, options={}, refusal=refusal)
     for calibration in ("minmax", "percentile"):
         settings = {"source": ORIGINAL, "calibration": calibration, "io": "float32"}
-        int8 = replace(fp32, name=f"int8-{calibration}", method="tflite-int8", precision="int8", settings=settings)
+        int8 = replace(
+            fp32, name=f"tflite-int8-{calibration}", method="tflite-int8", precision="int8", settings=settings
+        )
         yield _Idea(recipe=int8, runtime=RuntimeName.LITERT, options={}, refusal=refusal)
 
 

@@ -1,0 +1,1 @@
+"""Arm Ethos-U: which configuration of the NPU and of its compiler runs a model best."""
