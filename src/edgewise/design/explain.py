@@ -34,7 +34,8 @@ def _equals(design: Design, choice: Choice) -> str:
     """What made the difference among designs that count as equally fast."""
     order = "fewer threads, less memory and smaller size, in that order"
     if design.name == choice.fastest:
-        return f"no faster one was found; {_listed(choice.tied)} count as equal, and it wins by {order}"
+        verb = "counts" if len(choice.tied) == 1 else "count"
+        return f"no faster one was found; {_listed(choice.tied)} {verb} as equal, and it wins by {order}"
     return (
         f"the fastest was {choice.fastest}, but not so that it can be told from {design.name} (their paired ratio may"
         f" be 1 and is at most {TIE:g}); among such equals it wins by {order}"
