@@ -265,7 +265,7 @@ def _finish(
     """`design` with what is known of it after evaluation."""
     if outcome.variant is None:
         return replace(design, failure=outcome.failure, rejection=outcome.rejection, log=outcome.log)
-    counted = Provenance(kind=ProvenanceKind.MEASURED, by="the bytes of its files")
+    counted = Provenance(kind=ProvenanceKind.MEASURED, by="its files")
     flash = Measurement.exact(float(outcome.variant.size_bytes), units.SIZE.base, counted)
     figures = {Quantity.FLASH: flash}
     built = replace(
