@@ -8,9 +8,11 @@ from typing import Annotated
 import typer
 
 from edgewise.cli._say import note
+from edgewise.design import data as design_data
 from edgewise.design import models
 from edgewise.errors import EdgewiseError, NotFound
 from edgewise.flow import starter
+from edgewise.nouns import Model
 from edgewise.store import atomic
 
 USUAL_DATA = ("eval.npz", "data.npz", "test.npz")
@@ -48,7 +50,18 @@ def run(
     note(f"wrote {write}")
     if found is None:
         note(f"no data found beside the model: put an .npz there, or correct the line `data` in {write}")
+    elif misfit := why_not(found, described):
+        note(f"{'the data' if data else f'{found}, found beside the model,'} does not fit yet: {misfit}")
     note("next: edgewise plan" + ("" if write.name == "edge.yaml" and write.parent == Path() else f" {write}"))
+
+
+def why_not(data: Path, model: Model) -> str:
+    """Why `data` cannot judge `model`, "" where it can."""
+    try:
+        design_data.load(str(data.resolve()), model, seed=0, folder=data.resolve().parent)
+    except EdgewiseError as error:
+        return error.message
+    return ""
 
 
 def data_beside(model: Path) -> Path | None:

@@ -52,7 +52,7 @@ def test_inspect_what_is_no_model(edgewise_command: Run, home: Path) -> None:
 
 
 def test_init_writes_what_plan_reads(edgewise_command: Run, model: Path, home: Path) -> None:
-    np.savez(model.parent / "eval.npz", x=np.zeros((4, 1)), y=np.zeros(4))
+    np.savez(model.parent / "eval.npz", x=np.zeros((30, 16)), y=np.zeros(30))
     done = edgewise_command("init", model)
     assert (done.code, done.out) == (0, "")
     assert done.err == "wrote edge.yaml\nnext: edgewise plan\n"
@@ -107,3 +107,13 @@ def test_init_finds_the_data(
 
 def test_init_with_data_that_is_not_there(edgewise_command: Run, model: Path) -> None:
     assert edgewise_command("init", model, "--data", "no.npz").code == NotFound.exit_code
+
+
+def test_init_says_that_data_does_not_fit_the_model(edgewise_command: Run, home: Path) -> None:
+    onnx.save(models.mlp(), home / "net.onnx")
+    np.savez(home / "net.npz", x=np.zeros((30, 7), np.float32))
+    done = edgewise_command("init", "net.onnx")
+    assert done.code == 0
+    assert "net.npz, found beside the model, does not fit yet" in done.err
+    np.savez(home / "net.npz", x=np.zeros((30, 16), np.float32))
+    assert "does not fit" not in edgewise_command("init", "net.onnx", "--force").err
