@@ -494,7 +494,7 @@ class Conditions:
     Attributes:
         cpu: the CPU's own name.
         load_before, load_after: one-minute load averages around the timing.
-        duration_s: wall time of the whole plan; of the first plan, for what came from the store.
+        duration_s: wall time of this plan; little where most came from the store.
     """
 
     machine: str

@@ -84,6 +84,11 @@ COMPUTE = Dimension(
 )
 RATIO = Dimension(name="number", base="", units={"": 1.0, "%": 0.01}, shown=("",))
 
+BY_BASE = {
+    dimension.base: dimension for dimension in (TIME, SIZE, LINK, BANDWIDTH, POWER, ENERGY, PRICE, RATE, COMPUTE, RATIO)
+}
+"""The dimension of each base unit, which is what measurements and limits carry."""
+
 MAX_CHARACTERS = 100
 MAX_QUOTED = 60
 _DOUBLE_BITS = 1024

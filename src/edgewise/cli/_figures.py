@@ -8,29 +8,15 @@ from enum import Enum
 from edgewise import units
 from edgewise.nouns import Limit, Measurement, ProvenanceKind
 
-DIMENSIONS = {
-    dimension.base: dimension
-    for dimension in (
-        units.TIME,
-        units.SIZE,
-        units.LINK,
-        units.BANDWIDTH,
-        units.POWER,
-        units.ENERGY,
-        units.PRICE,
-        units.RATE,
-        units.COMPUTE,
-    )
-}
 MARK = "~"
 LEGEND = f"{MARK} not measured but estimated, compiled, published or declared: edgewise explain says which"
 
 
 def value(number: float, unit: str) -> str:
     """`number` in the base unit `unit`, with the unit that suits it."""
-    if unit not in DIMENSIONS:
+    if not unit or unit not in units.BY_BASE:
         return f"{units.figures(number)} {unit}".rstrip()
-    return units.show(number, DIMENSIONS[unit])
+    return units.show(number, units.BY_BASE[unit])
 
 
 def limit(asked: Limit) -> str:

@@ -13,10 +13,6 @@ from edgewise import units
 from edgewise.nouns import Measurement, Metric, Provenance, ProvenanceKind, Quantity
 
 MINUS, DASH = "\u2212", "\u2013"
-_DIMENSIONS = {
-    dimension.base: dimension
-    for dimension in (units.TIME, units.SIZE, units.POWER, units.ENERGY, units.PRICE, units.RATE, units.RATIO)
-}
 _DIGITS_EXACT = 3
 _DIGITS_MOST = 4
 FIRST_DIGIT = 0.2
@@ -154,7 +150,7 @@ def provenance(source: Provenance) -> str:
 
 
 def _dimension(unit: str) -> units.Dimension:
-    return _DIMENSIONS.get(unit) or units.Dimension(name=unit, base=unit, units={unit: 1.0}, shown=(unit,))
+    return units.BY_BASE.get(unit) or units.Dimension(name=unit, base=unit, units={unit: 1.0}, shown=(unit,))
 
 
 def _digits_of_half(half: float) -> int:

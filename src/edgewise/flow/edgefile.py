@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, field_validator
 
 from edgewise import units
+from edgewise.design.words import DIMENSIONS
 from edgewise.documents import Document, InUnits
 from edgewise.documents import load as load_document
 from edgewise.errors import BadBudget, NotFound
@@ -246,25 +247,12 @@ def _site(name: str, section: SiteSection, metric: str) -> Site:
 SHARES = ("accuracy", "auc", "f1")
 """Metrics between 0 and 1."""
 
-UNIT_OF: dict[Quantity, str] = {
-    Quantity.LATENCY_P50: units.TIME.base,
-    Quantity.LATENCY_P90: units.TIME.base,
-    Quantity.LATENCY_P99: units.TIME.base,
-    Quantity.THROUGHPUT: units.RATE.base,
-    Quantity.MEMORY: units.SIZE.base,
-    Quantity.FLASH: units.SIZE.base,
-    Quantity.LOAD_TIME: units.TIME.base,
-    Quantity.POWER: units.POWER.base,
-    Quantity.ENERGY: units.ENERGY.base,
-    Quantity.PRICE: units.PRICE.base,
-    Quantity.DROP: units.RATIO.base,
-}
-
 
 def _budget(site: str, section: BudgetSection, metric: str) -> Budget:
     given = section.model_dump(exclude_none=True)
     limits = tuple(
-        Limit(quantity=Quantity(name), value=value, unit=UNIT_OF[Quantity(name)]) for name, value in given.items()
+        Limit(quantity=Quantity(name), value=value, unit=DIMENSIONS[Quantity(name)].base)
+        for name, value in given.items()
     )
     budget = Budget(limits=limits)
     problems = contradictions(budget)

@@ -8,6 +8,7 @@ seconds.
 import datetime
 import importlib.metadata
 import os
+import stat
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +28,7 @@ from edgewise.design.measure import Contestant, Timing
 from edgewise.design.statistics import Estimate
 from edgewise.design.variants.recipes import Situation
 from edgewise.design.variants.recipes import propose as propose_designs
-from edgewise.errors import BadModel, NoRunnableDesign, NotFound
+from edgewise.errors import BadModel, NoRunnableDesign, NotFound, StoreUnusable
 from edgewise.flow.candidates import Evaluated, Work, evaluate
 from edgewise.flow.edgefile import Project
 from edgewise.hardware import catalogue, meters
@@ -167,7 +168,12 @@ def schema() -> dict[str, Any]:
 
 def _machine_wide() -> Path:
     """Where this user's plans meet, whatever store they use: two at once would disturb each other's timing."""
-    return Path(tempfile.gettempdir()) / f"edgewise-{os.getuid()}"
+    folder = Path(tempfile.gettempdir()) / f"edgewise-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():  # a trap that someone else has set
+        raise StoreUnusable(f"{folder} is not a folder of yours", hint="remove it, or set TMPDIR to a folder of yours")
+    return folder
 
 
 def _plan_key(project: Project, site: str) -> str:

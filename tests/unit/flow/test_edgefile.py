@@ -8,8 +8,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgewise.design.words import DIMENSIONS
 from edgewise.errors import BadBudget, BadDocument, NotFound
-from edgewise.flow.edgefile import UNIT_OF, BudgetSection, EdgeFile, Project, contradictions, load
+from edgewise.flow.edgefile import BudgetSection, EdgeFile, Project, contradictions, load
 from edgewise.nouns import Budget, Limit, Link, MachineChoice, Quantity
 
 EXAMPLE = """\
@@ -118,7 +119,7 @@ class TestWhatItMeans:
             "latency_p50": 1, "latency_p90": 2, "latency_p99": 3, "throughput": 5, "memory": 1024, "flash": 2048,
             "load_time": 1000, "power": 2, "energy": 1, "price": 9, "accuracy_drop": 0.01,
         }  # fmt: skip
-        assert all(limit.unit == UNIT_OF[limit.quantity] for limit in found)
+        assert all(limit.unit == DIMENSIONS[limit.quantity].base for limit in found)
 
     def test_machines_may_say_more_about_themselves(self, path: Path) -> None:
         machines = "[{name: this, threads: 2, power: 15W}, {name: pi, threads: [1, 4], price: 80USD}, other]"
@@ -278,7 +279,7 @@ class TestBudgetsThatContradictThemselves:
         values = (energy_uj * 1e-3, float(per_second), energy_uj * per_second * 1e-6)
         budget = Budget(
             limits=tuple(
-                Limit(quantity=quantity, value=value, unit=UNIT_OF[quantity])
+                Limit(quantity=quantity, value=value, unit=DIMENSIONS[quantity].base)
                 for quantity, value in zip(quantities, values, strict=True)
             )
         )
