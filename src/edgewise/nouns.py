@@ -128,14 +128,51 @@ class Signature:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Convolution:
+    """What a layer multiplies and accumulates at batch 1, as a convolution over a height and a width.
+
+    A matrix product [m, k] x [k, n] is one with a 1 x 1 kernel: height m, width 1, k input and n output channels; a
+    batch of products, each with its own right side, are its groups. Sizes of the input are without padding.
+    """
+
+    input_height: int
+    input_width: int
+    input_channels: int
+    output_height: int
+    output_width: int
+    output_channels: int
+    kernel_height: int
+    kernel_width: int
+    stride_height: int = 1
+    stride_width: int = 1
+    groups: int = 1
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one inference."""
+        window = self.kernel_height * self.kernel_width * self.input_channels // self.groups
+        return self.output_height * self.output_width * self.output_channels * window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
-    """One operator of the graph. `macs` are per inference at batch 1, None where they are not known."""
+    """One operator of the graph, and what it asks of a machine in one inference at batch 1.
+
+    Attributes:
+        parameters: elements that it reads and that the file stores.
+        macs: None where they are not known; 0 for operators that do not multiply and accumulate.
+        read_elements, written_elements: of activations, None where a shape is not known.
+        convolution: its multiply-accumulates as a convolution, None for other operators.
+    """
 
     name: str
     operator: str
     output_shape: tuple[int | str, ...]
     parameters: int
     macs: int | None
+    read_elements: int | None = None
+    written_elements: int | None = None
+    convolution: Convolution | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,6 +277,7 @@ class Accelerator:
         title: the part's own name: "4x Cortex-A53 at 1.5 GHz".
         peak_rate: operations per second by dtype name (a multiply-accumulate counts as two).
         dtypes: what it computes in; includes all keys of `peak_rate`.
+        clock: in Hz, None where nobody publishes it.
         isa: instruction-set flags that decide numerics and speed ("avx2", "avx_vnni", "asimddp").
         compilers: what compiles for it ("openvino", "vela", "tensorrt", "edgetpu-compiler").
         operators: where the list of supported operators is published, or "" for a full CPU.
@@ -252,6 +290,7 @@ class Accelerator:
     dtypes: tuple[str, ...]
     peak_rate: Mapping[str, Measurement] = field(default_factory=dict)
     cores: int | None = None
+    clock: Measurement | None = None
     isa: tuple[str, ...] = ()
     compilers: tuple[str, ...] = ()
     operators: str = ""
@@ -351,11 +390,24 @@ class Site:
 
 
 class RuntimeName(StrEnum):
-    """The runtimes that run a compiled model; the value is the name of its file in `runtimes/`."""
+    """What runs a compiled model, by the name that the catalogue's `compilers` have.
+
+    The first three can run here: the value is the name of their file in `runtimes/`. The others belong to machines
+    that are not here; what runs on those is compiled or estimated.
+    """
 
     ONNXRUNTIME = "onnxruntime"
     OPENVINO = "openvino"
     LITERT = "litert"
+    TFLITE_MICRO = "tflite-micro"
+    VELA = "vela"
+    EDGETPU = "edgetpu-compiler"
+    TENSORRT = "tensorrt"
+    VITIS_AI = "vitis-ai"
+    NEUTRON = "neutron-converter"
+    TIM_VX = "tim-vx"
+    MIGRAPHX = "migraphx"
+    HAILO = "hailo-dataflow-compiler"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -369,7 +421,10 @@ class RuntimeConfiguration:
 
 
 class Stage(StrEnum):
-    """How far a design came. Cheap things first: what fails early is never timed."""
+    """How far a design came. Cheap things first: what fails early is never timed.
+
+    Timed means that its latency is known, by whatever provenance.
+    """
 
     PROPOSED = "proposed"
     BUILT = "built"

@@ -82,10 +82,14 @@ COMPUTE = Dimension(
     units={"GOPS": 1e9, "TOPS": 1e12, "GFLOPS": 1e9, "TFLOPS": 1e12, "PFLOPS": 1e15},
     shown=("GOPS", "TOPS"),
 )
+FREQUENCY = Dimension(
+    name="clock", base="Hz", units={"Hz": 1.0, "kHz": 1e3, "MHz": 1e6, "GHz": 1e9}, shown=("kHz", "MHz", "GHz")
+)
 RATIO = Dimension(name="number", base="", units={"": 1.0, "%": 0.01}, shown=("",))
 
 BY_BASE = {
-    dimension.base: dimension for dimension in (TIME, SIZE, LINK, BANDWIDTH, POWER, ENERGY, PRICE, RATE, COMPUTE, RATIO)
+    dimension.base: dimension
+    for dimension in (TIME, SIZE, LINK, BANDWIDTH, POWER, ENERGY, PRICE, RATE, COMPUTE, FREQUENCY, RATIO)
 }
 """The dimension of each base unit, which is what measurements and limits carry."""
 

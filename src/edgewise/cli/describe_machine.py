@@ -72,4 +72,6 @@ def _figures(described: Machine) -> Iterator[tuple[str, Measurement]]:
     }
     yield from ((title, figure) for title, figure in of_machine.items() if figure is not None)
     for part in described.accelerators:
+        if part.clock is not None:
+            yield f"{part.name} clock", part.clock
         yield from ((f"{part.name} peak {dtype}", figure) for dtype, figure in part.peak_rate.items())

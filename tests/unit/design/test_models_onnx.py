@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -279,3 +280,53 @@ def test_mlperf_tiny(shared_data: Path, name: str, macs: int, parameters: int) -
     model = read(path)
     assert model.macs == macs
     assert model.parameters_by_dtype["float32"] == parameters
+
+
+def test_a_layer_says_what_it_reads_writes_and_convolves(described: Save) -> None:
+    model = described(fakes.depthwise(channels=8, size=12))
+    layer = next(layer for layer in model.layers if layer.operator == "Conv" and layer.convolution.groups > 1)  # type: ignore[union-attr]
+    shape = layer.convolution
+    assert shape is not None
+    assert (shape.input_channels, shape.output_channels, shape.groups) == (8, 8, 8)
+    assert (shape.kernel_height, shape.kernel_width) == (3, 3)
+    assert layer.read_elements == shape.input_height * shape.input_width * 8
+    assert layer.written_elements == shape.output_height * shape.output_width * 8
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    channels=st.sampled_from([2, 4, 6]),
+    groups=st.sampled_from([1, 2]),
+    out=st.sampled_from([2, 4]),
+    kernel=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    stride=st.tuples(st.integers(1, 3), st.integers(1, 2)),
+)
+def test_a_convolution_counts_what_its_layer_does(
+    channels: int, groups: int, out: int, kernel: tuple[int, int], stride: tuple[int, int]
+) -> None:
+    weights = np.zeros((out, channels // groups, *kernel), np.float32)
+    node = helper.make_node("Conv", ["x", "w"], ["y"], strides=list(stride), group=groups)
+    graph = helper.make_graph(
+        [node],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", channels, 9, 8])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [onnx.numpy_helper.from_array(weights, "w")],
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "m.onnx"
+        path.write_bytes(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]).SerializeToString())
+        (layer,) = read(path).layers
+    assert layer.convolution is not None
+    assert layer.convolution.macs == layer.macs
+    assert (layer.convolution.stride_height, layer.convolution.stride_width) == stride
+    assert layer.written_elements == layer.convolution.output_height * layer.convolution.output_width * out
+
+
+def test_products_become_convolutions_with_a_kernel_of_one(described: Save) -> None:
+    dense = described(fakes.mlp()).layers[0].convolution
+    assert dense is not None
+    assert (dense.output_height, dense.input_channels, dense.output_channels, dense.macs) == (1, 16, 32, 512)
+    attention = described(fakes.transformer_block())
+    batched = [layer for layer in attention.layers if layer.operator == "MatMul"]
+    assert all(layer.convolution is not None and layer.convolution.macs == layer.macs for layer in batched)

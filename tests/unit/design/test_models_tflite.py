@@ -1,6 +1,7 @@
 """TFLite models: described from the flatbuffer, agreeing with ONNX on the same network."""
 
 import hashlib
+from collections import Counter
 from pathlib import Path
 
 import flatbuffers
@@ -179,6 +180,8 @@ def test_mlperf_tiny_agrees_with_onnx(shared_data: Path, name: str, kind: str) -
     assert max(weights, key=lambda dtype: weights[dtype]) == main
     shapes = 2  # the operand of Reshape
     assert tflite.parameters - shapes == onnx.parameters_by_dtype["float32"]
+    products = [Counter(layer.convolution for layer in model.layers if layer.macs) for model in (tflite, onnx)]
+    assert products[0] == products[1]
 
 
 WHOLE = one_operator(schema.BuiltinOperator.CONV_2D, [(-1, 8, 8, 4), (6, 3, 3, 4)], (-1, 8, 8, 6), (1,))

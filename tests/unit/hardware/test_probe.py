@@ -186,9 +186,10 @@ class TestBandwidth:
 
 class TestProbe:
     def test_this_machine(self) -> None:
-        start = time.perf_counter()
+        start = time.process_time()
         machine = probe()
-        assert time.perf_counter() - start < 2
+        cores = machine.cpu.cores or 1
+        assert time.process_time() - start < 2 * cores  # CPU time: others may use the machine too
         assert machine.name == "this"
         assert machine.cpu.title
         assert machine.cpu.cores is not None

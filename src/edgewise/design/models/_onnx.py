@@ -12,9 +12,10 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import inliner, shape_inference
 
-from edgewise.design.models._macs import Shape, macs
+from edgewise.design.models import _convolutions
+from edgewise.design.models._macs import Shape, elements, macs, total
 from edgewise.errors import BadModel
-from edgewise.nouns import Layer, Model, ModelFile, ModelFormat, Signature, Tensor
+from edgewise.nouns import Convolution, Layer, Model, ModelFile, ModelFormat, Signature, Tensor
 
 UNKNOWN_AXIS = "?"
 UNKNOWN_RANK: Shape = ("...",)
@@ -302,36 +303,70 @@ def _layers(
             shapes[value.name] = shape
     shapes |= {tensor.name: tuple(int(size) for size in tensor.dims) for tensor in graph.initializer}
     for index, node in enumerate(graph.node):
-        owned = sum(sizes.get(name, 0) for name in node.input)
+        owned = {name: sizes[name] for name in node.input if name in sizes}
         subgraphs = [inner for attribute in node.attribute for inner in _subgraphs(attribute)]
         yield _layer(node, index, shapes, owned, counted=counted)
         for inner in subgraphs:
             yield from _layers(inner, shapes, sizes, counted=False)
 
 
-def _layer(node: onnx.NodeProto, index: int, shapes: dict[str, Shape], owned: int, *, counted: bool) -> Layer:
+def _layer(
+    node: onnx.NodeProto, index: int, shapes: dict[str, Shape], owned: dict[str, int], *, counted: bool
+) -> Layer:
     standard = node.domain in _DEFAULT_DOMAINS
     operator = node.op_type if standard else f"{node.domain}.{node.op_type}"
     inputs = [shapes.get(name) if name else None for name in node.input]
     outputs = [shapes.get(name) if name else None for name in node.output]
     literal = sum(_count(attribute.t) for attribute in node.attribute if attribute.HasField("t"))
-    known = macs(operator, inputs, outputs, _attributes(node)) if standard and counted else None
+    attributes = _attributes(node)
+    known = macs(operator, inputs, outputs, attributes) if standard and counted else None
+    stored = [name in owned for name in node.input]
     shape = outputs[0] if outputs else None
     return Layer(
         name=node.name or next(iter(node.output), "") or f"{operator}_{index}",
         operator=operator,
         output_shape=UNKNOWN_RANK if shape is None else shape,
-        parameters=owned + literal,
+        parameters=sum(owned.values()) + literal,
         macs=known,
+        read_elements=total(*(elements(shapes.get(name)) for name in node.input if name and name not in owned)),
+        written_elements=total(*(elements(shapes.get(name)) for name in node.output if name)),
+        convolution=_convolution(operator, inputs, shape, attributes, stored) if standard and counted else None,
     )
 
 
+def _convolution(
+    operator: str,
+    inputs: list[Shape | None],
+    output: Shape | None,
+    attributes: dict[str, object],
+    stored: list[bool],
+) -> Convolution | None:
+    first, second, *_ = (*inputs, None, None)
+    match operator:
+        case "Conv" | "ConvInteger" | "QLinearConv":
+            kernel = inputs[3] if operator == "QLinearConv" else second
+            strides, groups = attributes.get("strides", ()), attributes.get("group", 1)
+            if kernel is None or not isinstance(strides, tuple) or not isinstance(groups, int):
+                return None
+            return _convolutions.plane(first, kernel[2:], output, strides=strides, groups=groups)
+        case "Gemm":
+            inner_axis = 0 if attributes.get("transA") else -1
+            return _convolutions.of_matmul(first, second, output, stored=True, inner_axis=inner_axis)
+        case "MatMul" | "MatMulInteger" | "QLinearMatMul":
+            right = 3 if operator == "QLinearMatMul" else 1
+            return _convolutions.of_matmul(first, inputs[right], output, stored=stored[right])
+        case _:
+            return None
+
+
 def _attributes(node: onnx.NodeProto) -> dict[str, object]:
-    """The integer and string attributes by name: all that counting needs."""
+    """The integers, lists of integers and strings by name: all that counting needs."""
     values: dict[str, object] = {}
     for attribute in node.attribute:
         if attribute.type == onnx.AttributeProto.INT:
             values[attribute.name] = int(attribute.i)
+        elif attribute.type == onnx.AttributeProto.INTS:
+            values[attribute.name] = tuple(int(value) for value in attribute.ints)
         elif attribute.type == onnx.AttributeProto.STRING:
             values[attribute.name] = attribute.s.decode(errors="replace")
     return values

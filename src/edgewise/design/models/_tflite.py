@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 from ai_edge_litert import schema_py_generated as schema
 
-from edgewise.design.models._macs import Shape, elements, product
+from edgewise.design.models import _convolutions
+from edgewise.design.models._macs import Shape, elements, product, total
 from edgewise.errors import BadModel
-from edgewise.nouns import Layer, Model, ModelFile, ModelFormat, Signature, Tensor
+from edgewise.nouns import Convolution, Layer, Model, ModelFile, ModelFormat, Signature, Tensor
 
 UNKNOWN_AXIS = "?"
 # A hostile file can let many operators share one long list of inputs; real ones stay far below this.
@@ -212,7 +213,47 @@ def _layer(model: schema.Model, graph: _Graph, operator: schema.Operator, index:
         output_shape=("...",) if out is None or out.shape is None else out.shape,
         parameters=sum(math.prod(value.stored_shape) for value in inputs if value and value.constant),
         macs=_macs(kind, [value.shape if value else None for value in inputs], out, operator) if counted else None,
+        read_elements=total(*(elements(value.shape) for value in inputs if value and not value.constant)),
+        written_elements=total(*(elements(value.shape) for value in outputs if value)),
+        convolution=_convolution(kind, inputs, out.shape if out else None, operator) if counted else None,
     )
+
+
+def _convolution(
+    kind: str, inputs: list[_Value | None], output: Shape | None, operator: schema.Operator
+) -> Convolution | None:
+    image, weights = (value.shape if value else None for value in (*inputs, None, None)[:2])
+    match kind:
+        case "CONV_2D" if image and weights:
+            strides = _strides(operator, schema.Conv2DOptions())
+            all_in, of_group = image[-1], weights[-1]  # weights [out, height, width, in / groups]
+            groups = all_in // of_group if isinstance(all_in, int) and isinstance(of_group, int) and of_group else 1
+            kernel = weights[1:-1]
+            return _convolutions.plane(image, kernel, output, strides=strides, groups=groups, channels_last=True)
+        case "DEPTHWISE_CONV_2D" if image and weights and isinstance(image[-1], int):
+            strides = _strides(operator, schema.DepthwiseConv2DOptions())
+            kernel = weights[1:-1]
+            return _convolutions.plane(image, kernel, output, strides=strides, groups=image[-1], channels_last=True)
+        case "FULLY_CONNECTED" if weights and len(weights) == 2:  # [out, in]
+            columns, inner = elements(weights[:1]), elements(weights[1:])
+            outputs = elements(output)
+            return _convolutions.product(outputs // columns if outputs and columns else None, inner, columns)
+        case "BATCH_MATMUL":
+            axis = -2 if _transposed(operator) else -1
+            stored = inputs[1] is not None and inputs[1].constant
+            return _convolutions.of_matmul(image, weights, output, stored=stored, inner_axis=axis)
+        case _:
+            return None
+
+
+def _strides(
+    operator: schema.Operator, options: schema.Conv2DOptions | schema.DepthwiseConv2DOptions
+) -> tuple[int, int]:
+    table = operator.BuiltinOptions()
+    if table is None:
+        return 1, 1
+    options.Init(table.Bytes, table.Pos)
+    return int(options.StrideH()), int(options.StrideW())
 
 
 def _operator_name(model: schema.Model, index: int) -> tuple[str, str]:
@@ -250,10 +291,14 @@ def _inner_axis(first: Shape | None, operator: schema.Operator) -> int | None:
     """Length of the axis that BATCH_MATMUL sums over: the last of the left operand, unless transposed."""
     if first is None or len(first) < 2:
         return None
+    return elements(first[-2:-1] if _transposed(operator) else first[-1:])
+
+
+def _transposed(operator: schema.Operator) -> bool:
+    """Whether BATCH_MATMUL transposes its left operand."""
     options = schema.BatchMatMulOptions()
     table = operator.BuiltinOptions()
-    transposed = False
-    if table is not None:
-        options.Init(table.Bytes, table.Pos)
-        transposed = bool(options.AdjX())
-    return elements(first[-2:-1] if transposed else first[-1:])
+    if table is None:
+        return False
+    options.Init(table.Bytes, table.Pos)
+    return bool(options.AdjX())

@@ -67,6 +67,7 @@ Bandwidth = Annotated[float, _quantity(units.BANDWIDTH)]
 Power = Annotated[float, _quantity(units.POWER)]
 Price = Annotated[float, _quantity(units.PRICE)]
 Compute = Annotated[float, _quantity(units.COMPUTE)]
+Frequency = Annotated[float, _quantity(units.FREQUENCY)]
 Value = TypeVar("Value", bound=float)
 
 
@@ -105,6 +106,7 @@ class AcceleratorDocument(Document):
     dtypes: Annotated[list[Dtype], Field(min_length=1)]
     peak_rate: dict[Dtype, FigureDocument[Compute]] = Field(default_factory=dict)
     cores: Annotated[int, Field(gt=0)] | None = None
+    clock: FigureDocument[Frequency] | None = None
     isa: list[Text] = Field(default_factory=list)
     compilers: list[Text] = Field(default_factory=list)
     operators: Annotated[str, BeforeValidator(_url)] | None = None
@@ -217,6 +219,7 @@ def _accelerator(name: str, document: AcceleratorDocument, origins: Mapping[str,
         dtypes=tuple(document.dtypes),
         peak_rate={str(dtype): _exact(figure, units.COMPUTE, origins) for dtype, figure in rates},
         cores=document.cores,
+        clock=_figure(document.clock, units.FREQUENCY, origins),
         isa=tuple(document.isa),
         compilers=tuple(document.compilers),
         operators=document.operators or "",
