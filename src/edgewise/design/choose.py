@@ -4,6 +4,7 @@ Pure: takes judged designs, returns the order, the frontier, the choice, and wha
 does. Measuring is `measure.py`'s work, judging `judge.py`'s.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -46,14 +47,17 @@ def mark_frontier(verdicts: Sequence[Verdict], metric: Metric) -> list[Verdict]:
     Where nothing is feasible, the same among all designs that were timed.
 
     Noise makes dominance no order (A over B over C over A is possible), so designs are taken one by one, fastest
-    first, and each is kept unless a kept one dominates it: the frontier is never empty.
+    first, and each is kept unless one that was ever kept dominates it: the frontier is never empty, and a long chain
+    of hardly worse ones does not lead far from it.
     """
     timed = [verdict for verdict in verdicts if verdict.design.stage is Stage.TIMED]
     feasible = [verdict for verdict in timed if verdict.feasible]
     kept: list[Design] = []
+    ever: list[Design] = []
     candidates = [verdict.design for verdict in feasible or timed]
     for design in sorted(candidates, key=lambda design: design.figures[Quantity.LATENCY_P50].value):
-        if not any(_dominates(other, design, metric) for other in kept):
+        if not any(_dominates(other, design, metric) for other in ever):
+            ever.append(design)
             kept = [other for other in kept if not _dominates(design, other, metric)] + [design]
     names = {design.name for design in kept}
     return [replace(verdict, on_frontier=verdict.design.name in names) for verdict in verdicts]
@@ -61,8 +65,9 @@ def mark_frontier(verdicts: Sequence[Verdict], metric: Metric) -> list[Verdict]:
 
 def _dominates(one: Design, other: Design, metric: Metric) -> bool:
     """True where `one` is nowhere worse than `other` beyond noise and somewhere better beyond it."""
-    better = one.configuration.threads < other.configuration.threads
-    if one.configuration.threads > other.configuration.threads:
+    together = one.machine == other.machine  # threads are cores of one machine, nothing to compare across two
+    better = together and one.configuration.threads < other.configuration.threads
+    if together and one.configuration.threads > other.configuration.threads:
         return False
     for quantity in FRONTIER:
         if quantity not in one.figures or quantity not in other.figures:
@@ -128,10 +133,15 @@ def _rival(ranking: Sequence[Design]) -> str | None:
 
 
 def cost(design: Design) -> tuple[float, float, float]:
-    """What is made least: price, energy of one inference, median latency; unknown ones count nothing."""
+    """What is made least: price, energy of one inference, median latency.
+
+    The machine at hand costs nothing where no price is declared, for it is there; another one whose price nobody
+    tells counts as dearer than any. Unknown energy counts nothing.
+    """
+    unknown = 0.0 if design.machine == words.THIS else math.inf
     return (
-        _high(design, Quantity.PRICE),
-        _high(design, Quantity.ENERGY),
+        _high(design, Quantity.PRICE, unknown),
+        _high(design, Quantity.ENERGY, 0.0),
         design.figures[Quantity.LATENCY_P50].value,
     )
 
@@ -139,13 +149,13 @@ def cost(design: Design) -> tuple[float, float, float]:
 def _size(design: Design) -> tuple[int, float, float]:
     return (
         design.configuration.threads,
-        design.figures[Quantity.MEMORY].value,
-        design.figures[Quantity.FLASH].value,
+        _high(design, Quantity.MEMORY, math.inf),
+        _high(design, Quantity.FLASH, math.inf),
     )
 
 
-def _high(design: Design, quantity: Quantity) -> float:
-    return design.figures[quantity].high if quantity in design.figures else 0.0
+def _high(design: Design, quantity: Quantity, unknown: float) -> float:
+    return design.figures[quantity].high if quantity in design.figures else unknown
 
 
 def _equal(design: Design, first: Design, ratio: Ratio) -> bool:
@@ -195,7 +205,7 @@ def _relaxation(verdict: Verdict, finding: LimitFinding, *, together: bool = Fal
     name, others = words.NAMES[limit.quantity], ", with the others," if together else ""
     figure = design.figures.get(limit.quantity)
     if figure is None:
-        sentence = f"to know the {name} of {design.name} could{others} admit it: {words.how_to_know(limit.quantity)}"
+        sentence = f"to know the {name} of {design.name} could{others} admit it: {words.how_to_know(limit.quantity, design.machine)}"
         return Relaxation(limit=limit, needed=limit.value, design=design.name, sentence=sentence, together=together)
     at_least = limit.quantity.higher_is_better
     edge = figure.low if at_least else figure.high

@@ -41,7 +41,7 @@ def judge(design: Design, budget: Budget, metric: Metric, *, significant: bool) 
     others = [limit for limit in budget.limits if limit.quantity is not Quantity.DROP]
     if design.stage is not Stage.TIMED:  # what timing would have told is no reason against it
         others = [limit for limit in others if limit.quantity in design.figures]
-    findings += [_limit(limit, design.figures.get(limit.quantity)) for limit in others]
+    findings += [_limit(limit, design.figures.get(limit.quantity), design.machine) for limit in others]
     return _verdict(design, findings)
 
 
@@ -73,10 +73,10 @@ def _verdict(design: Design, findings: list[LimitFinding]) -> Verdict:
     return Verdict(design=design, feasible=True, reason=reason, findings=tuple(findings))
 
 
-def _limit(limit: Limit, figure: Measurement | None) -> LimitFinding:
+def _limit(limit: Limit, figure: Measurement | None, machine: str) -> LimitFinding:
     name, allowed = words.NAMES[limit.quantity], words.value(limit.quantity, limit.value)
     if figure is None:
-        how = words.how_to_know(limit.quantity)
+        how = words.how_to_know(limit.quantity, machine)
         return LimitFinding(limit=limit, finding=Finding.UNKNOWN, sentence=f"{name} is not known: {how}")
     shown = words.with_interval(figure)
     bound = "at least" if limit.quantity.higher_is_better else "at most"

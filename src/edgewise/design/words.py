@@ -38,16 +38,20 @@ NAMES: dict[Quantity, str] = {
 }
 
 HOW_TO_KNOW: dict[Quantity, str] = {
-    Quantity.PRICE: "declare it: machines: [{name: this, price: 90USD}]",
-    Quantity.POWER: "there is no meter here; declare it: machines: [{name: this, power: 10W}]",
-    Quantity.ENERGY: "there is no meter here; declare the power: machines: [{name: this, power: 10W}]",
+    Quantity.PRICE: "declare it: machines: [{{name: {machine}, price: 90USD}}]",
+    Quantity.POWER: "there is no meter; declare it: machines: [{{name: {machine}, power: 10W}}]",
+    Quantity.ENERGY: "there is no meter; declare the power: machines: [{{name: {machine}, power: 10W}}]",
     Quantity.LATENCY_P99: "too few calls were timed to tell it",
 }
+THIS = "this"
 
 
-def how_to_know(quantity: Quantity) -> str:
-    """What a user can do about a figure that is not known."""
-    return HOW_TO_KNOW.get(quantity, "it was not measured")
+def how_to_know(quantity: Quantity, machine: str = THIS) -> str:
+    """What a user can do about a figure of a design on `machine` that is not known."""
+    known_by = "it was not measured" if machine == THIS else f"measure it on {machine} (edgewise plan --device)"
+    if machine != THIS and quantity is Quantity.LATENCY_P99:
+        return known_by
+    return HOW_TO_KNOW.get(quantity, known_by).format(machine=machine)
 
 
 def value(quantity: Quantity, number: float) -> str:

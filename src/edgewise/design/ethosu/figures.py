@@ -10,13 +10,20 @@ and settings, where Arm's own table from its cycle-approximate simulator has 7.3
 against one simulator is little evidence, so 10 % either way."""
 
 
+LATENCIES = (Quantity.LATENCY_P50, Quantity.LATENCY_P90, Quantity.LATENCY_P99)
+STEADY = (
+    "a command stream does not branch, so all percentiles of its latency are one figure; what other users of the"
+    " memories add is not in it"
+)
+
+
 def of_compiled(compiled: Compiled, *, date: str = "") -> dict[Quantity, Measurement]:
     """Latency, throughput, memory and flash of `compiled`.
 
     Memory is SRAM as the compiler allocated it, without the code and the runtime's own; flash is the compiled file.
-    Latency is the middle of calls that are alike, for a command stream does not branch: nothing is known about the
-    worst ones, which other users of the memories decide. Where operators fall back to the CPU, their time is unknown
-    and so are latency and throughput.
+    A command stream does not branch, so that all calls are alike and every percentile of latency is the same figure;
+    what other users of the memories add is not in it (`STEADY` says so). Where operators fall back to the CPU, their
+    time is unknown and so are latency and throughput.
     """
     provenance = Provenance(kind=ProvenanceKind.COMPILER, by=compiled.tool, date=date)
     found = {
@@ -29,7 +36,7 @@ def of_compiled(compiled: Compiled, *, date: str = "") -> dict[Quantity, Measure
     latency = (compiled.inference_ms, low_ms, high_ms)
     rate = (MS_PER_S / compiled.inference_ms, MS_PER_S / high_ms, MS_PER_S / low_ms)
     return found | {
-        Quantity.LATENCY_P50: _estimate(latency, units.TIME.base, provenance),
+        **{quantity: _estimate(latency, units.TIME.base, provenance) for quantity in LATENCIES},
         Quantity.THROUGHPUT: _estimate(rate, units.RATE.base, provenance),
     }
 
