@@ -14,6 +14,7 @@ from typing import Any
 from edgewise.cli._lazy import PROGRAM, LazyCommand, LazyGroup
 from edgewise.cli.main import commands
 from edgewise.errors import EdgewiseError
+from edgewise.flow import fleetfile
 from edgewise.flow.edgefile import EdgeFile
 
 FOLDER = Path(__file__).parent / "reference"
@@ -58,6 +59,7 @@ def pages() -> dict[str, str]:
         "cli.md": f"{MADE}\n\n{CONVENTIONS}\n" + "\n".join(_commands(commands(), PROGRAM)),
         "exit-codes.md": f"{MADE}\n\n{EXIT_CODES}" + "".join(_codes()),
         "edge.schema.json": json.dumps(schema, indent=2, ensure_ascii=False) + "\n",
+        "fleet.schema.json": json.dumps(fleetfile.schema(), indent=2, ensure_ascii=False) + "\n",
     }
 
 

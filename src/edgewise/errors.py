@@ -14,11 +14,15 @@ Anything else that escapes is a bug and keeps its traceback.
     │   ├── BadBudget            15   a budget that contradicts itself
     │   ├── UnknownMachine       16   not in the catalogue; offers the nearest names
     │   ├── BadConfiguration     17   a setting of Edgewise itself
-    │   └── NotFound             18   a file or a name that is not there
+    │   ├── NotFound             18   a file or a name that is not there
+    │   └── BadTraining          19   train.py, or the ranges it declares, cannot be used
     ├── NoFeasibleDesign         20   nothing fits the budget; carries the plan with its relaxations
     ├── NoRunnableDesign         21   no runtime here can run the model at all
     ├── RecipeNotApplicable      22   a recipe does not apply to this model or machine (a verdict, seldom seen)
     ├── ChildFailed              23   a child process crashed, hung or ran out of memory
+    ├── DeviceLost               24   the device that measures is gone; what it had measured is kept
+    ├── EngineLost               25   the cluster that runs trials is gone or does not answer; what was trained is kept
+    ├── NoBasis                  26   nothing published or measured supports an estimate
     ├── MissingDependency        30   an optional package is not installed
     ├── StoreFull                40   no space left on the device
     ├── StoreCorrupt             41   bytes in the store do not match their digest
@@ -31,7 +35,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from edgewise.documents import Fault
-    from edgewise.nouns import Plan
+    from edgewise.nouns import FleetPlan, Plan
 
 
 class EdgewiseError(Exception):
@@ -112,12 +116,26 @@ class NotFound(BadInput):
     exit_code = 18
 
 
+class BadTraining(BadInput):
+    """train.py, or the ranges that it declares, cannot be used.
+
+    Args:
+        log: what train.py printed, newest last.
+    """
+
+    exit_code = 19
+
+    def __init__(self, message: str, *, log: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.log = log
+
+
 class NoFeasibleDesign(EdgewiseError):
-    """Nothing fits the budget. `plan` says why for every design, and what would fit."""
+    """Nothing fits the budget, or a fleet's machines. `plan` says why for every design, and what would fit."""
 
     exit_code = 20
 
-    def __init__(self, message: str, *, plan: "Plan", hint: str = "") -> None:
+    def __init__(self, message: str, *, plan: "Plan | FleetPlan", hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.plan = plan
 
@@ -149,6 +167,24 @@ class ChildFailed(EdgewiseError):
         super().__init__(message, hint=hint)
         self.log = log
         self.lasting = lasting
+
+
+class DeviceLost(EdgewiseError):
+    """The device that measures cannot be reached, or has gone in the midst of it; what it had measured is kept."""
+
+    exit_code = 24
+
+
+class EngineLost(EdgewiseError):
+    """The engine that runs trials is gone, or does not answer; what was trained so far is kept."""
+
+    exit_code = 25
+
+
+class NoBasis(EdgewiseError):
+    """Nothing that is published or measured supports an estimate."""
+
+    exit_code = 26
 
 
 class MissingDependency(EdgewiseError):

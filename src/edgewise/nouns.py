@@ -43,6 +43,7 @@ class ProvenanceKind(StrEnum):
     MEASURED = "measured"
     COMPILER = "compiler"
     CALIBRATED = "calibrated"
+    MODELLED = "modelled"
     PUBLISHED = "published"
     DECLARED = "declared"
 
@@ -52,7 +53,8 @@ class Provenance:
     """Where one figure comes from.
 
     Attributes:
-        kind: measured here, from a vendor's compiler, estimated, published, or declared by the user.
+        kind: measured here, from a vendor's compiler, estimated, computed by a model of a machine that nobody has
+            built, published, or declared by the user.
         by: the machine measured on, the tool with version, or the source's address.
         date: ISO 8601 day (or moment) of the figure.
         load: one-minute load average while measuring, None where it means nothing.
@@ -358,12 +360,16 @@ class MachineChoice:
         threads: thread counts to try; empty means one and all cores.
         power_watt: declared power under load, for energy where there is no meter.
         price_usd: declared price.
+        idle: share of its cores' time that other work leaves, above 0 and up to 1; None where all of it is free.
+        memory_free_bytes: memory that other work leaves; None where nobody says.
     """
 
     name: str
     threads: tuple[int, ...] = ()
     power_watt: float | None = None
     price_usd: float | None = None
+    idle: float | None = None
+    memory_free_bytes: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -384,6 +390,46 @@ class Site:
     budget: Budget
     link: Link | None = None
     strategy: Literal["embedded", "external", "modelcar", "auto"] = "auto"
+
+
+# --- Structures -------------------------------------------------------------------------------
+
+
+class TrialStage(StrEnum):
+    """How far a structure came. Cheap things first: most are built, few are trained, fewer are planned."""
+
+    PROPOSED = "proposed"
+    BUILT = "built"
+    TRAINED = "trained"
+    PLANNED = "planned"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One structure that was tried.
+
+    Attributes:
+        name: unique within a search, as shown to people: "width=0.5,depth=3".
+        structure: value of each declared dimension.
+        figures: of the model in float32, one thread: latency and size; metric and drop against the best trained
+            structure where it was trained.
+        macs, parameters: of its graph; None where not known.
+        model: digest of the trained model file, "" where it was not trained.
+        failure: why it went no further than `stage`, one sentence; "" where it was not stopped.
+        log: digest of what train.py printed, "" if nothing.
+        duration_s: wall time of its training; None where it was not trained.
+    """
+
+    name: str
+    structure: Mapping[str, str | int | float | bool]
+    stage: TrialStage
+    figures: Mapping[Quantity, Measurement] = field(default_factory=dict)
+    macs: int | None = None
+    parameters: int | None = None
+    model: str = ""
+    failure: str = ""
+    log: str = ""
+    duration_s: float | None = None
 
 
 # --- Designs and verdicts ---------------------------------------------------------------------
@@ -515,6 +561,36 @@ class Relaxation:
     together: bool = False
 
 
+class Bottleneck(StrEnum):
+    """What a design waits for most of the time."""
+
+    MACS = "MACs"
+    MEMORY = "memory bandwidth"
+    FLASH = "flash reads"
+    FALLBACK = "fallback to the CPU"
+    OVERHEAD = "launch overhead"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    """What binds a design, and the one move that helps most.
+
+    Attributes:
+        design: its name.
+        share: of the latency that goes into what binds, 0 to 1.
+        binds_sentence: what binds, in a sentence.
+        move: the one change that helps most, in a sentence; "" where none is known.
+        speedup: how many times faster the move makes it, by the same figures; 1 where none is known.
+    """
+
+    design: str
+    binds: Bottleneck
+    share: float
+    binds_sentence: str
+    move: str = ""
+    speedup: float = 1.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
     """How predictions are judged.
@@ -568,12 +644,15 @@ class Plan:
     """The answer for one site.
 
     Attributes:
+        advice: what binds the chosen and the nearly feasible designs, and what would help.
+        machines: those that were planned for, as probed or as the catalogue has them.
         reference: name of the design that every drop is measured against: the model as given.
         verdicts: every design that was considered, best first.
         choice, runner_up: names of designs; None where nothing is feasible.
         why: why the choice and not the runner-up, and what would change it, one sentence each.
         relaxations: filled where nothing is feasible.
         not_planned: machines of the site that this plan says nothing about, with the reason.
+        trials: structures that were tried where edge.yaml names a training, else none.
         edgewise: version that made the plan.
     """
 
@@ -590,6 +669,9 @@ class Plan:
     why: tuple[str, ...]
     relaxations: tuple[Relaxation, ...]
     not_planned: Mapping[str, str] = field(default_factory=dict)
+    machines: tuple[Machine, ...] = ()
+    advice: tuple[Advice, ...] = ()
+    trials: tuple[Trial, ...] = ()
 
     def verdict(self, name: str) -> Verdict:
         """The verdict of the design called `name`.
@@ -598,3 +680,124 @@ class Plan:
             KeyError: no such design.
         """
         return {verdict.design.name: verdict for verdict in self.verdicts}[name]
+
+
+# --- Fleets -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetMachines:
+    """Machines of one kind in a fleet: alike, equally busy, owned or for sale.
+
+    Attributes:
+        name: unique in its fleet.
+        machine: catalogue name, or `this`.
+        title: of that machine.
+        count: how many are owned, or how many may be bought.
+        cores: of one machine.
+        idle: share of its cores' time that other work leaves.
+        memory_bytes, flash_bytes: what is free of them on one machine; None where nobody says.
+        price_usd: of one machine; None where it is owned.
+    """
+
+    name: str
+    machine: str
+    title: str
+    count: int
+    cores: int
+    idle: float = 1.0
+    memory_bytes: float | None = None
+    flash_bytes: float | None = None
+    price_usd: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """One replica of a model on one machine of a fleet.
+
+    Attributes:
+        design: name of the design in the model's own plan.
+        machines: name of the `FleetMachines`; `number` says which one of them, from 1.
+        part: name of the accelerator that it computes on, the CPU's included.
+        rate_per_s: inferences per second that it must answer.
+        busy_cores: cores of that part that it keeps busy on average; an accelerator counts as one.
+        figures: of the design beside everything else on that machine, as planned.
+    """
+
+    model: str
+    site: str
+    design: str
+    machines: str
+    number: int
+    part: str
+    rate_per_s: float
+    busy_cores: float
+    figures: Mapping[Quantity, Measurement] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """How much of one machine of a fleet is in use, as planned; shares of time, bytes.
+
+    Attributes:
+        other: share of the CPU's cores' time that other work takes.
+        planned: share of each part's time that this plan's models take, by the part's name.
+        memory_bytes, flash_bytes: taken by this plan's models.
+    """
+
+    machines: str
+    number: int
+    other: float
+    planned: Mapping[str, float]
+    memory_bytes: float
+    flash_bytes: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Objective:
+    """What a fleet's plan was minimised for, and what the solver proved about it.
+
+    Attributes:
+        value: reached. `bound`: no plan is below it, all earlier objectives as they are.
+        gap: (value - bound) / value; 0 where the value is proven to be the least.
+    """
+
+    name: str
+    value: float
+    bound: float
+    gap: float
+    unit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetPlan:
+    """Which model runs on which machine of a fleet, and what must be bought for it.
+
+    Attributes:
+        machines: all that may be used, owned ones first.
+        placements, usages: empty where there is no such plan.
+        bought: how many to buy, by name of the `FleetMachines`.
+        price_usd: of what is bought.
+        objectives: in order of importance; each was minimised with the earlier ones held.
+        solver: what solved it, with version and how the question was put.
+        solve_s: seconds of solving.
+        why: sentences on the answer.
+        lacking: where there is no plan: what does not fit where, and what would help, one sentence each.
+    """
+
+    edgewise: str
+    machines: tuple[FleetMachines, ...]
+    placements: tuple[Placement, ...]
+    usages: tuple[Usage, ...]
+    bought: Mapping[str, int]
+    price_usd: float
+    objectives: tuple[Objective, ...]
+    solver: str
+    solve_s: float
+    why: tuple[str, ...]
+    lacking: tuple[str, ...]
+
+    @property
+    def gap(self) -> float:
+        """The largest optimality gap of all objectives."""
+        return max((objective.gap for objective in self.objectives), default=0.0)

@@ -2,7 +2,7 @@
 
 from edgewise.cli import _sources
 from edgewise.cli._figures import figure, limit
-from edgewise.cli._plan_view import answer, asked, left_out, name_of, place
+from edgewise.cli._plan_view import answer, asked, left_out, name_of, place, show_advice
 from edgewise.cli.output import Column, bullet, heading, sentence, table
 from edgewise.nouns import Design, Finding, LimitFinding, Plan, Quantity, Verdict
 
@@ -45,6 +45,7 @@ def show(plan: Plan, verdict: Verdict) -> None:
     bullet(verdict.reason)
     for caveat in design.caveats:
         bullet(f"Know before use: {caveat}")
+    show_advice(plan, design.name)
     if verdict.findings:
         heading("The budget")
         table(verdict.findings, FINDINGS)

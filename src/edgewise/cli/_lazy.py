@@ -19,7 +19,7 @@ PROGRAM = "edgewise"
 COMPLETION_VARIABLE = "_EDGEWISE_COMPLETE"  # set by the shell's completion script, see completion.py
 
 OPTIONAL = frozenset(
-    ["ai_edge_litert", "jinja2", "nncf", "onnx", "onnxruntime", "onnxslim", "openvino", "scipy", "sklearn"]
+    ["ai_edge_litert", "httpx", "jinja2", "nncf", "onnx", "onnxruntime", "onnxslim", "openvino", "scipy", "sklearn"]
 )  # what the design extra brings, as it is imported
 
 

@@ -26,6 +26,7 @@ REASONS = {
     Finding.UNKNOWN: "has no figure for {}",
 }
 NARROWEST_NAME = 28
+ROLE = len(" (runner-up)")
 
 
 def show(plan: Plan, *, wide: bool = False) -> None:
@@ -35,6 +36,8 @@ def show(plan: Plan, *, wide: bool = False) -> None:
         bullet(line)
     for caveat in plan.verdict(plan.choice).design.caveats if plan.choice else ():
         bullet(f"Know before use: {caveat}")
+    if plan.choice:
+        show_advice(plan, plan.choice)
     for machine, reason in plan.not_planned.items():
         bullet(f"{machine} is not in this plan: {reason}")
     rows = plan.verdicts if wide else short_list(plan)
@@ -50,6 +53,15 @@ def show(plan: Plan, *, wide: bool = False) -> None:
         heading("What would fit")
         for relaxation in plan.relaxations:
             bullet(relaxation.sentence)
+
+
+def show_advice(plan: Plan, design: str) -> None:
+    """Print what binds the design called `design`, where that is known."""
+    for advice in plan.advice:
+        if advice.design == design:
+            bullet(f"What binds it: {advice.binds_sentence}")
+            if advice.move:
+                bullet(f"What would help most: {advice.move}")
 
 
 def answer(plan: Plan) -> str:
@@ -121,7 +133,11 @@ def columns(plan: Plan, rows: Sequence[Verdict]) -> list[Column[Verdict]]:
     limited = [line.quantity for line in plan.site.budget.limits]
     ordered = list(dict.fromkeys([*FIRST, *limited, *Quantity]))
     return [
-        Column(title="DESIGN", text=lambda verdict: verdict.design.name + _role(plan, verdict), least=NARROWEST_NAME),
+        Column(
+            title="DESIGN",
+            text=lambda verdict: short_name(verdict.design, several=len(machines) > 1) + _role(plan, verdict),
+            least=NARROWEST_NAME,
+        ),
         Column(title="MACHINE", text=lambda verdict: verdict.design.machine, wide=len(machines) < 2),
         *(
             _figure_column(
@@ -133,6 +149,12 @@ def columns(plan: Plan, rows: Sequence[Verdict]) -> list[Column[Verdict]]:
         Column(title="VERDICT", text=lambda verdict: "fits" if verdict.feasible else "rejected", wide=True),
         Column(title="REASON", text=lambda verdict: verdict.reason, wide=True),
     ]
+
+
+def short_name(design: Design, *, several: bool) -> str:
+    """The name for a table: without the machine where that has a column of its own; long ones may break at options."""
+    name = design.name.removesuffix(f"@{design.machine}") if several else design.name
+    return name if len(name) <= NARROWEST_NAME + ROLE else name.replace("+", " +")
 
 
 def _figure_column(plan: Plan, quantity: Quantity, *, rank: int, limited: bool, wide: bool) -> Column[Verdict]:

@@ -54,9 +54,8 @@ def run(
 
 def file_and_design(words: Sequence[str]) -> tuple[Path, str]:
     """The edge.yaml and the design among `words`; "" where no design is named."""
-    if words and words[0].endswith(SUFFIXES):
-        return Path(words[0]), " ".join(words[1:])
-    return Path("edge.yaml"), " ".join(words)
+    path, rest = (Path(words[0]), words[1:]) if words and words[0].endswith(SUFFIXES) else (Path("edge.yaml"), words)
+    return path, " ".join(rest).replace(" +", "+")  # as tables break long names
 
 
 def find(plans: Sequence[Plan], design: str) -> tuple[Plan, Verdict]:

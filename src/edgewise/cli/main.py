@@ -19,7 +19,7 @@ from edgewise.cli._lazy import COMPLETION_VARIABLE, PROGRAM, LazyGroup, Verb
 from edgewise.cli._say import note, show_error, show_usage_error
 from edgewise.errors import EdgewiseError, StoreFull
 
-START, DESIGN, LOOK, SELF = "Start here", "Design", "Look", "Edgewise itself"
+START, DESIGN, EDGE, LOOK, SELF = "Start here", "Design", "At the edge", "Look", "Edgewise itself"
 
 VERBS = (
     Verb(
@@ -45,6 +45,24 @@ VERBS = (
         help="Say why the last plan chose this, or why it rejected that.",
         module="edgewise.cli.explain",
         panel=DESIGN,
+    ),
+    Verb(
+        name="study",
+        help="Compute what accelerators that could be built would do.",
+        panel=DESIGN,
+        verbs=(
+            Verb(
+                name="systolic",
+                help="Study systolic-array accelerators that could be built for a model.",
+                module="edgewise.cli.study_systolic",
+            ),
+        ),
+    ),
+    Verb(
+        name="agent",
+        help="Measure models on this device for a plan that runs elsewhere.",
+        module="edgewise.cli.agent",
+        panel=EDGE,
     ),
     Verb(
         name="inspect",
@@ -86,6 +104,12 @@ VERBS = (
                 name="plan",
                 help="Print the JSON Schema of what `plan -o json` prints.",
                 module="edgewise.cli.schema_plan",
+            ),
+            Verb(name="fleet", help="Print the JSON Schema of fleet.yaml.", module="edgewise.cli.schema_fleet"),
+            Verb(
+                name="fleet-plan",
+                help="Print the JSON Schema of what `plan --fleet -o json` prints.",
+                module="edgewise.cli.schema_fleet_plan",
             ),
         ),
     ),

@@ -6,7 +6,7 @@ from typing import Annotated, cast
 
 import typer
 
-from edgewise.cli import _plan_view
+from edgewise.cli import _device, _plan_fleet, _plan_view, _structures, _trials_view
 from edgewise.cli._figures import plain
 from edgewise.cli._say import note
 from edgewise.cli.config import Output, Settings, settings
@@ -14,6 +14,7 @@ from edgewise.cli.options import EdgeFileArgument, MachinesFlag, OutputFlag, Pro
 from edgewise.cli.output import Column, Json, data, heading, listing
 from edgewise.cli.progress import drawing
 from edgewise.design import report as reporting
+from edgewise.design.device import Device
 from edgewise.errors import NoFeasibleDesign
 from edgewise.flow import edgefile
 from edgewise.flow import plan as planning
@@ -28,9 +29,22 @@ def run(
     report: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the report, a single HTML page.", dir_okay=False)
     ] = None,
+    fleet: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FLEET.YAML",
+            help="Plan several models on the machines of a fleet, buying only what it lacks.",
+            dir_okay=False,
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list the designs that would be tried.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for another plan on this machine to end.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Measure anew what is already in the cache.")] = False,
+    device: _device.DeviceFlag = None,
+    token_file: _device.TokenFileFlag = None,
+    device_name: _device.DeviceNameFlag = None,
+    engine: _structures.EngineFlag = None,
+    trials: _structures.TrialsFlag = None,
     store: StoreFlag = None,
     machines: MachinesFlag = None,
     progress: ProgressFlag = None,
@@ -39,16 +53,33 @@ def run(
     """Choose what to run at every site, within its budget.
 
     Builds, evaluates and times the candidates, cheap steps first; what was done before comes from the
-    cache. Exit code 20 where nothing fits a site's budget.
+    cache. Exit code 20 where nothing fits a site's budget. With --fleet several models are assigned to the
+    machines of a fleet, exactly, and the optimality gap is printed.
     """
     found = settings(store=store, machines=machines, progress=progress, output=output)
+    if device_name is not None and device is None:
+        raise typer.BadParameter("--device-name belongs to --device")
+    if device is not None and (fleet is not None or dry_run):
+        raise typer.BadParameter("--device measures one project: leave out --fleet, --dry-run")
+    if fleet is not None:
+        if site or dry_run:
+            raise typer.BadParameter("--fleet names its own sites and has nothing to list: leave out --site, --dry-run")
+        _plan_fleet.run(fleet, found, report=report, wait=wait, fresh=fresh)
+        return
     project = edgefile.load(edge_yaml)
     sites = [project.site(name) for name in dict.fromkeys(site)] if site else project.sites
+    _structures.check(project, engine, trials)
     if dry_run:
         propose(project, sites, found)
         return
     planning.check(project, sites, machines=found.catalogues)
-    plans = make(project, sites, found, wait=wait, fresh=fresh)
+    if project.train is not None:
+        if device is not None:
+            raise typer.BadParameter("--device measures a model that is there: leave out model.train")
+        plans = _structures.make(project, sites, found, engine=engine, trials=trials, wait=wait, fresh=fresh)
+    else:
+        with _device.opened(device, token_file) as place:
+            plans = make(project, sites, found, wait=wait, fresh=fresh, device=place, device_name=device_name)
     show(plans, found.output)
     if report is not None:
         write_report(plans, report, found)
@@ -56,21 +87,39 @@ def run(
 
 
 def make(
-    project: Project, sites: Sequence[Site], found: Settings, *, wait: bool = False, fresh: bool = False
+    project: Project,
+    sites: Sequence[Site],
+    found: Settings,
+    *,
+    wait: bool = False,
+    fresh: bool = False,
+    device: Device | None = None,
+    device_name: str | None = None,
 ) -> list[Plan]:
-    """The plan of each of `sites`."""
+    """The plan of each of `sites`, measured on `device` where there is one."""
     catalogues = found.catalogues
     with drawing(found.progress) as listener:
         return [
             planning.plan(
-                project, site, folder=found.store, machines=catalogues, progress=listener, wait=wait, fresh=fresh
+                project,
+                site,
+                folder=found.store,
+                machines=catalogues,
+                progress=listener,
+                wait=wait,
+                fresh=fresh,
+                device=device,
+                device_name=device_name,
             )
             for site in sites
         ]
 
 
 def propose(project: Project, sites: Sequence[Site], found: Settings) -> None:
-    """Print the designs that would be tried, without trying any."""
+    """Print the designs, or the dimensions of structures, that would be tried, without trying any."""
+    if project.train is not None:
+        _structures.propose(project, found)
+        return
     rows = [
         (site.name, design) for site in sites for design in planning.propose(project, site, machines=found.catalogues)
     ]
@@ -91,6 +140,7 @@ def show(plans: Sequence[Plan], output: Output) -> None:
                 if number:
                     heading("")
                 _plan_view.show(plan, wide=output is Output.WIDE)
+                _trials_view.show(plan, wide=output is Output.WIDE)
         case Output.NAME:
             for plan in plans:
                 _plan_view.show_names(plan)

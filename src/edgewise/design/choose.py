@@ -205,7 +205,8 @@ def _relaxation(verdict: Verdict, finding: LimitFinding, *, together: bool = Fal
     name, others = words.NAMES[limit.quantity], ", with the others," if together else ""
     figure = design.figures.get(limit.quantity)
     if figure is None:
-        sentence = f"to know the {name} of {design.name} could{others} admit it: {words.how_to_know(limit.quantity, design.machine)}"
+        how = words.how_to_know(limit.quantity, design.machine)
+        sentence = f"to know the {name} of {design.name} could{others} admit it: {how}"
         return Relaxation(limit=limit, needed=limit.value, design=design.name, sentence=sentence, together=together)
     at_least = limit.quantity.higher_is_better
     edge = figure.low if at_least else figure.high

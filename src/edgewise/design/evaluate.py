@@ -9,7 +9,7 @@ from pathlib import Path
 from edgewise.design.data import Data
 from edgewise.errors import ChildFailed
 from edgewise.nouns import Recipe, RuntimeConfiguration, Variant
-from edgewise.runtimes.child import Child
+from edgewise.runtimes.place import HERE, Place, Worker
 from edgewise.runtimes.samples import Array, read_arrays, write_arrays
 from edgewise.store import steps
 from edgewise.store.steps import Store
@@ -27,13 +27,20 @@ class Predictions:
     date: str
 
 
-def start(configuration: RuntimeConfiguration, recipe: Recipe, *, prefix: tuple[str, ...] = ()) -> Child:
+def start(
+    configuration: RuntimeConfiguration, recipe: Recipe, *, prefix: tuple[str, ...] = (), place: Place = HERE
+) -> Worker:
     """A child that has imported the runtime and loaded nothing yet.
 
     Args:
         prefix: what to run Python under, e.g. an emulator of another CPU.
+        place: where it runs.
+
+    Raises:
+        ChildFailed: it could not be started.
+        DeviceLost: the device that it would run on is gone.
     """
-    child = Child("edgewise.runtimes.worker", name=f"{configuration.runtime} with {recipe.name}", prefix=prefix)
+    child = place.start(name=f"{configuration.runtime} with {recipe.name}", prefix=prefix)
     try:
         child.call("prepare", timeout_s=LOAD_TIMEOUT_S, runtime=configuration.runtime.value)
     except BaseException:
@@ -43,7 +50,7 @@ def start(configuration: RuntimeConfiguration, recipe: Recipe, *, prefix: tuple[
 
 
 def load(
-    child: Child,
+    child: Worker,
     variant: Variant,
     configuration: RuntimeConfiguration,
     inputs: Path,
@@ -55,7 +62,8 @@ def load(
     """Load `variant` in `child` as `configuration` says; the milliseconds that loading took.
 
     Args:
-        inputs: samples as `write_arrays` writes them; the variant's files are laid out beside them.
+        inputs: samples as `write_arrays` writes them; the variant's files are laid out in a folder of their own
+            beside them: whatever is in that folder belongs to the model, and goes with it to a device.
         limit: at most so many samples.
 
     Raises:
@@ -90,15 +98,18 @@ def predict(
     *,
     machine: str,
     prefix: tuple[str, ...] = (),
+    place: Place = HERE,
 ) -> Predictions:
     """Outputs of `variant` on the evaluation split.
 
     Args:
-        machine: identity of this machine: kernels, and so numerics, depend on it.
+        machine: identity of the machine that `place` is: kernels, and so numerics, depend on it.
         prefix: as for `start`; part of the cache's key.
+        place: where it runs.
 
     Raises:
         ChildFailed: the runtime failed or crashed; not remembered.
+        DeviceLost: the device that it runs on is gone; not remembered.
     """
     key = steps.key(
         "predictions",
@@ -114,7 +125,7 @@ def predict(
     with store.scratch() as folder:
         target = Path(folder) / "outputs.npz"
         if known is None:
-            known = _run(variant, configuration, data, store, target, prefix)
+            known = _run(variant, configuration, data, store, target, prefix, place)
             store.record(key, known, blobs=tuple(known[name] for name in ("outputs", "log") if name in known))
         elif "outputs" in known:
             store.blobs.lay_out(known["outputs"], target)
@@ -130,12 +141,13 @@ def _run(
     store: Store,
     target: Path,
     prefix: tuple[str, ...],
+    place: Place,
 ) -> dict[str, str]:
     """Record of running the evaluation split: its outputs (also written to `target`), or why it cannot run."""
     inputs = target.parent / "inputs.npz"
     write_arrays(inputs, data.evaluation.inputs)
     try:
-        with start(configuration, variant.recipe, prefix=prefix) as child:
+        with start(configuration, variant.recipe, prefix=prefix, place=place) as child:
             load(child, variant, configuration, inputs, data, store)
             child.call("predict", timeout_s=PREDICT_TIMEOUT_S, outputs=str(target))
             log = store.blobs.put(child.log().encode())

@@ -1,33 +1,59 @@
 """Why this design and not the runner-up, and what would change the choice. Pure."""
 
+import math
 from collections.abc import Iterator, Sequence
 
 from edgewise.design import words
-from edgewise.design.choose import FRONTIER, TIE, Choice, Ratio, choose
+from edgewise.design.choose import FRONTIER, TIE, Choice, Ratio, choose, cost
+from edgewise.design.judge import obstacles
 from edgewise.design.statistics import Estimate
-from edgewise.nouns import Design, Finding, Quantity, Verdict
+from edgewise.nouns import Design, Finding, Measurement, ProvenanceKind, Quantity, Stage, Verdict
 
 LATENCIES = (Quantity.LATENCY_P50, Quantity.LATENCY_P90, Quantity.LATENCY_P99)
 MUCH_LESS = 0.9
 """Less than this share of a figure is worth changing a design for."""
+MOST = 6
+"""Designs that are given advice."""
 NEAR = 1.5
 """A limit that is met with less than this factor to spare is worth a sentence."""
 
 
-def why(verdicts: Sequence[Verdict], choice: Choice, reference: str, ratio: Ratio) -> tuple[str, ...]:
-    """The reasons, a sentence each, most telling first; empty where nothing was chosen."""
+def why(
+    verdicts: Sequence[Verdict], choice: Choice, reference: str, ratio: Ratio, *, label: str = "the model as given"
+) -> tuple[str, ...]:
+    """The reasons, a sentence each, most telling first; empty where nothing was chosen.
+
+    Args:
+        label: what the reference is called.
+    """
     by_name = {verdict.design.name: verdict for verdict in verdicts}
     if choice.chosen is None:
         return ()
     chosen = by_name[choice.chosen]
-    sentences = [_against(chosen.design, by_name[reference].design, ratio, "the model as given")]
+    sentences = [_against(chosen.design, by_name[reference].design, ratio, label)]
     if choice.tied:
         sentences.append(_equals(chosen.design, choice))
     if choice.runner_up:
         sentences.append(_runner_up(chosen.design, by_name[choice.runner_up].design, ratio))
     sentences += _unproven(chosen)
+    sentences += _other_machines(verdicts, chosen)
     sentences += _would_change(verdicts, chosen, ratio)
     return tuple(sentence for sentence in sentences if sentence)
+
+
+def worth_advice(verdicts: Sequence[Verdict], choice: Choice) -> tuple[Design, ...]:
+    """The choice, the runner-up, and what would be feasible but for one limit, fastest first; `MOST` at most."""
+    near = [verdict for verdict in verdicts if len(obstacles(verdict)) == 1]
+    near.sort(key=_p50)
+    names = [name for name in (choice.chosen, choice.runner_up) if name] + [verdict.design.name for verdict in near]
+    by_name = {verdict.design.name: verdict.design for verdict in verdicts}
+    return tuple(by_name[name] for name in dict.fromkeys(names))[:MOST]
+
+
+def _p50(verdict: Verdict) -> float:
+    """Median latency in ms; infinite where it is not known."""
+    figure = verdict.design.figures.get(Quantity.LATENCY_P50)
+    return math.inf if figure is None else figure.value
 
 
 def _equals(design: Design, choice: Choice) -> str:
@@ -67,11 +93,69 @@ def _times(estimate: Estimate) -> str:
 
 def _runner_up(design: Design, other: Design, ratio: Ratio) -> str:
     estimate = ratio(other.name, design.name)
-    if estimate is None:
+    if estimate is None and other.machine == design.machine and _measured(other) and _measured(design):
         return f"the runner-up is {other.name}; the two were not timed side by side"
+    takes = _takes(estimate) if estimate else _takes_by_figures(other, design)
     gains = [_gain(quantity, other, design) for quantity in FRONTIER if _better(quantity, other, design)]
     in_return = f", and needs {' and '.join(gains)}" if gains else ", and saves nothing else to speak of"
-    return f"the runner-up {other.name} {_takes(estimate)}{in_return}"
+    return f"the runner-up {other.name} {takes}{in_return}"
+
+
+def _measured(design: Design) -> bool:
+    return design.figures[Quantity.LATENCY_P50].provenance.kind is ProvenanceKind.MEASURED
+
+
+def _takes_by_figures(other: Design, design: Design) -> str:
+    """The same of designs that were not timed side by side, from their figures and what those are worth."""
+    theirs, ours = (one.figures[Quantity.LATENCY_P50] for one in (other, design))
+    if theirs.overlaps(ours):
+        return (
+            f"cannot be told apart in latency: {words.with_interval(theirs)} ({theirs.provenance.kind}) against"
+            f" {words.with_interval(ours)} ({ours.provenance.kind})"
+        )
+    return f"takes {words.times(theirs.value / ours.value)} as long by their figures ({_kinds(theirs, ours)})"
+
+
+def _kinds(*figures: Measurement) -> str:
+    return " and ".join(dict.fromkeys(figure.provenance.kind.value for figure in figures))
+
+
+def _other_machines(verdicts: Sequence[Verdict], chosen: Verdict) -> Iterator[str]:
+    """What the other machines of the site could do, a sentence each: the best that fits, or what stands nearest."""
+    machines = dict.fromkeys(verdict.design.machine for verdict in verdicts if verdict.design.stage is Stage.TIMED)
+    for machine in machines:
+        timed = [v for v in verdicts if v.design.machine == machine and v.design.stage is Stage.TIMED]
+        fitting = [verdict.design for verdict in timed if verdict.feasible]
+        if machine == chosen.design.machine:
+            continue
+        if not fitting:
+            nearest = min(
+                timed, key=lambda verdict: (len(obstacles(verdict)) or len(verdict.findings) + 1, _p50(verdict))
+            )
+            yield f"{_place(machine)} nothing fits; nearest is {nearest.design.name}: {nearest.reason}"
+            continue
+        best = min(fitting, key=cost)
+        takes, dearer = _takes_by_figures(best, chosen.design), _dearer(best, chosen.design)
+        yield f"{_place(machine)} the best is {best.name}: it {takes}{dearer}"
+
+
+def _place(machine: str) -> str:
+    return "on this machine" if machine == words.THIS else f"on {machine}"
+
+
+def _dearer(one: Design, other: Design) -> str:
+    """Price and energy of `one` against `other`, as far as both are known."""
+    parts = []
+    for quantity in (Quantity.PRICE, Quantity.ENERGY):
+        ours, theirs = one.figures.get(quantity), other.figures.get(quantity)
+        if ours is None or theirs is None:
+            continue
+        if ours.overlaps(theirs) and ours.value != theirs.value:
+            parts.append(f"its {words.NAMES[quantity]} cannot be told from the other's")
+        elif ours.value != theirs.value:
+            shown = (words.value(quantity, figure.value) for figure in (ours, theirs))
+            parts.append(f"its {words.NAMES[quantity]} is {' instead of '.join(shown)}")
+    return "".join(f"; {part}" for part in parts)
 
 
 def _better(quantity: Quantity, one: Design, other: Design) -> bool:
@@ -102,8 +186,14 @@ def _would_change(verdicts: Sequence[Verdict], chosen: Verdict, ratio: Ratio) ->
         shown, needed = words.value(quantity, limit), words.value(quantity, figure.high)
         yield f"{words.NAMES[quantity]} is near its limit of {shown}: a limit under {needed} would rule it out"
     for quantity in (Quantity.MEMORY, Quantity.FLASH):
+        if quantity not in chosen.design.figures:
+            continue
         most = MUCH_LESS * chosen.design.figures[quantity].value
-        smaller = [v for v in verdicts if v.feasible and v.design.figures[quantity].high <= most]
+        smaller = [
+            v
+            for v in verdicts
+            if v.feasible and quantity in v.design.figures and v.design.figures[quantity].high <= most
+        ]
         instead = choose(smaller, ratio).chosen
         if instead is not None:
             figure = next(v.design.figures[quantity] for v in smaller if v.design.name == instead)

@@ -15,6 +15,9 @@ from edgewise.nouns import Measurement, Metric, Provenance, ProvenanceKind, Quan
 MINUS, DASH = "\u2212", "\u2013"
 _DIGITS_EXACT = 3
 _DIGITS_MOST = 4
+_DIGITS_FACTOR = 2
+_FACTOR, _LOPSIDED = 5.0, 3.0
+"""An interval is a factor if its upper end is more than 5 times its lower one, and 3 times as far from the value."""
 FIRST_DIGIT = 0.2
 """A value of this share of its half interval, or more, shows its first digit; a smaller one may read as 0."""
 _NAME = 18
@@ -37,6 +40,7 @@ _PROVENANCE = {
     ProvenanceKind.MEASURED: "measured on",
     ProvenanceKind.COMPILER: "reported by the compiler",
     ProvenanceKind.CALIBRATED: "estimated, calibrated on",
+    ProvenanceKind.MODELLED: "computed by the model of",
     ProvenanceKind.PUBLISHED: "published by",
     ProvenanceKind.DECLARED: "declared in",
 }
@@ -78,6 +82,9 @@ def short_name(metric: Metric, most: int = _NAME) -> str:
 def show(figure: Measurement, unit: str | None = None) -> Shown:
     """`figure` with as many digits as its interval supports, three where it is exact.
 
+    Where the interval is a factor rather than a plus or minus, value and ends have two digits each: with the decimals
+    of a wide upper end, the value and the lower end would read as 0.
+
     `unit` is one that `common_unit` gave; without it the figure picks its own.
     """
     half = (figure.high - figure.low) / 2
@@ -90,10 +97,13 @@ def show(figure: Measurement, unit: str | None = None) -> Shown:
         places = min(places, _places(scaled, _DIGITS_MOST))
         if abs(scaled) >= FIRST_DIGIT * half / factor:
             places = max(places, _places(scaled, 1))
-    number = _fixed(scaled, places)
+    low, high = figure.low / factor, figure.high / factor
+    if not exact and 0 < low * _FACTOR < high and high - scaled > _LOPSIDED * (scaled - low):
+        number, least, most = (_fixed(end, _places(end, _DIGITS_FACTOR)) for end in (scaled, low, high))
+    else:
+        number, least, most = (_fixed(end, places) for end in (scaled, low, high))
     return Shown(
-        value=_join(number, unit), number=number, unit=unit,
-        low=_fixed(figure.low / factor, places), high=_fixed(figure.high / factor, places),
+        value=_join(number, unit), number=number, unit=unit, low=least, high=most,
         spread="" if figure.spread is None else _signed(units.figures(figure.spread / factor, 2)),
         exact=exact, measured=figure.provenance.kind is ProvenanceKind.MEASURED,
     )  # fmt: skip

@@ -1,12 +1,15 @@
 """From raw timings to figures with interval, unit, n and provenance."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import numpy as np
 
 from edgewise import units
 from edgewise.design import statistics
 from edgewise.design.measure import MIN_CALLS_FOR_P99, PERCENTILES, Timing
 from edgewise.design.statistics import Estimate
-from edgewise.nouns import Measurement, Provenance, ProvenanceKind, Quantity
+from edgewise.nouns import Machine, MachineChoice, Measurement, Provenance, ProvenanceKind, Quantity
 
 MS_PER_S = 1e3
 NS_PER_S = 1e9
@@ -51,6 +54,39 @@ def of_timing(
         estimate = statistics.percentile_of_bursts(bursts, percent)
         found[quantity] = measurement(estimate, units.TIME.base, provenance, spread=spread)
     return found | _energy(timing, provenance, meter, declared_watt)
+
+
+def of_machine(machine: Machine, choice: MachineChoice | None) -> dict[Quantity, Measurement]:
+    """Price and power under load of `machine`: as declared in edge.yaml, else as published in the catalogue."""
+    declared = Provenance(kind=ProvenanceKind.DECLARED, by="edge.yaml")
+    price, power = machine.price, machine.power_loaded
+    if choice is not None and choice.price_usd is not None:
+        price = Measurement.exact(choice.price_usd, units.PRICE.base, declared)
+    if choice is not None and choice.power_watt is not None:
+        power = Measurement.exact(choice.power_watt, units.POWER.base, declared)
+    found = {Quantity.PRICE: price, Quantity.POWER: power}
+    return {quantity: figure for quantity, figure in found.items() if figure is not None}
+
+
+def of_power(known: Mapping[Quantity, Measurement]) -> dict[Quantity, Measurement]:
+    """Energy of one inference as power under load times median latency, where both are in `known`.
+
+    More than the model's own share where the power is the whole machine's; the provenance is that of the power.
+    """
+    power, latency = known.get(Quantity.POWER), known.get(Quantity.LATENCY_P50)
+    if power is None or latency is None:
+        return {}
+    source = replace(power.provenance, by=f"power ({power.provenance.by}) times latency ({latency.provenance.kind})")
+    return {
+        Quantity.ENERGY: Measurement(
+            value=power.value * latency.value,
+            low=power.low * latency.low,
+            high=power.high * latency.high,
+            unit=units.ENERGY.base,
+            n=latency.n,
+            provenance=source,
+        )
+    }
 
 
 def _throughput(bursts: list[statistics.Floats], provenance: Provenance) -> Measurement:

@@ -4,6 +4,9 @@ Every design waits loaded in a process of its own. Round after round each of the
 order shuffled anew; warm-up is apart. What disturbs the machine for a second falls on all designs alike,
 and a comparison pairs the bursts of one round. A design whose lower bound already misses the budget is
 not measured further.
+
+Where the device that measures is lost, or the person interrupts, the whole rounds so far are kept, and the next
+call goes on with the round after them: no round is counted twice, none is counted in part.
 """
 
 import datetime
@@ -15,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -24,10 +28,10 @@ import numpy as np
 from edgewise.design import statistics
 from edgewise.design.data import Data
 from edgewise.design.evaluate import load, start
-from edgewise.errors import ChildFailed
+from edgewise.errors import ChildFailed, EdgewiseError
 from edgewise.nouns import Budget, Quantity, RuntimeConfiguration, Variant
 from edgewise.progress import SILENT, Progress
-from edgewise.runtimes.child import Child
+from edgewise.runtimes.place import HERE, Place, Worker
 from edgewise.runtimes.samples import write_arrays
 from edgewise.store import steps
 from edgewise.store.steps import Store
@@ -123,14 +127,19 @@ def time_designs(
     meter: Callable[[], float] | None = None,
     progress: Progress = SILENT,
     fresh: bool = False,
+    place: Place = HERE,
 ) -> dict[str, Timing]:
     """Timings of all contestants by name, from the store where one session has them all.
 
     Args:
         budget: of the site; decides which designs are not worth measuring further.
-        machine: identity of this machine.
-        meter: joules used so far, where there is a meter.
+        machine: identity of the machine that `place` is.
+        meter: joules used so far, where there is a meter here; a device reads its own around each burst.
         fresh: measure again whatever the store has.
+        place: where the designs run.
+
+    Raises:
+        DeviceLost: the device that measures is gone; the rounds so far are kept.
     """
     if not contestants:
         return {}
@@ -138,16 +147,87 @@ def time_designs(
     known = None if fresh else _recall(key, store, budget)
     if known is not None:
         return known
-    timings: dict[str, Timing] = {}
-    heats = _heats(contestants)
+    session = None if fresh else _resume(key, store, budget)
+    if session is None:
+        heats = [[contestant.name for contestant in heat] for heat in _heats(contestants, place)]
+        session = _Session(name=f"{os.getpid()}-{uuid4().hex[:8]}", heats=heats)
     progress.stage("timing", len(contestants) * MIN_ROUNDS)
-    session = f"{os.getpid()}-{uuid4().hex[:8]}"
-    for number, heat in enumerate(heats):
-        work = _Heat(heat, data, store, budget, meter, progress, TIME_CAP_S / len(heats))
-        timings |= work.run(f"{session}/{number}")
+    for name, timing in session.timings.items():
+        progress.step(name, amount=min(MIN_ROUNDS, len(timing.bursts_ns)))
+    _all_heats(session, key, contestants, data, store, budget, meter, progress, place)
+    timings = session.timings
     if not any(timing.failure for timing in timings.values()):  # what died is tried again
         store.record(key, {name: _document(timing) for name, timing in timings.items()})
     return timings
+
+
+@dataclass(slots=True, kw_only=True)
+class _Session:
+    """How far the measuring of some contestants has come.
+
+    Attributes:
+        heats: names of the contestants of each heat.
+        finished: how many of the heats are done.
+        timings: of all that has begun, by name.
+    """
+
+    name: str
+    heats: list[list[str]]
+    finished: int = 0
+    timings: dict[str, Timing] = field(default_factory=dict)
+
+    def cut(self) -> None:
+        """Forget what is not a whole round of the heat that was interrupted."""
+        heat = [self.timings[name] for name in self.heats[self.finished] if name in self.timings]
+        whole = min((len(timing.bursts_ns) for timing in heat if not (timing.stopped or timing.failure)), default=0)
+        for timing in heat:
+            kept = len(timing.bursts_ns) if timing.stopped else whole
+            for column in (timing.bursts_ns, timing.cpu_ns, timing.joules):
+                del column[kept:]
+
+
+def _all_heats(
+    session: _Session,
+    key: str,
+    contestants: Sequence[Contestant],
+    data: Data,
+    store: Store,
+    budget: Budget,
+    meter: Callable[[], float] | None,
+    progress: Progress,
+    place: Place,
+) -> None:
+    """Run the heats of `session` that are not done, and keep the session where that is interrupted."""
+    by_name = {contestant.name: contestant for contestant in contestants}
+    try:
+        while session.finished < len(session.heats):
+            heat = [by_name[name] for name in session.heats[session.finished]]
+            work = _Heat(heat, data, store, budget, meter, progress, TIME_CAP_S / len(session.heats), place)
+            work.run(f"{session.name}/{session.finished}", session.timings)
+            session.finished += 1
+    except (EdgewiseError, KeyboardInterrupt):
+        session.cut()
+        timings = {name: _document(timing) for name, timing in session.timings.items()}
+        kept = {"name": session.name, "heats": session.heats, "finished": session.finished, "timings": timings}
+        store.record(_so_far(key), kept)
+        raise
+    store.record(_so_far(key), None)
+
+
+def _so_far(key: str) -> str:
+    """Name of the record of an interrupted session."""
+    return f"{key}-so-far"
+
+
+def _resume(key: str, store: Store, budget: Budget) -> _Session | None:
+    """The session that was interrupted, None where there is none that can go on."""
+    known = store.recall(_so_far(key))
+    if known is None:
+        return None
+    timings = {name: Timing(**record) for name, record in known["timings"].items()}
+    if any(timing.failure for timing in timings.values()) or not _still_stopped(timings, budget):
+        return None
+    return _Session(name=known["name"], heats=known["heats"], finished=known["finished"], timings=timings)
 
 
 def _key(contestants: Sequence[Contestant], data: Data, machine: str) -> str:
@@ -171,8 +251,12 @@ def _recall(key: str, store: Store, budget: Budget) -> dict[str, Timing] | None:
     if known is None:
         return None
     timings = {name: Timing(**record) for name, record in known.items()}
-    stopped = [timing for timing in timings.values() if timing.stopped_for]
-    return timings if all(_misses(timing, budget) for timing in stopped) else None
+    return timings if _still_stopped(timings, budget) else None
+
+
+def _still_stopped(timings: Mapping[str, Timing], budget: Budget) -> bool:
+    """True where whatever was stopped for a limit would be stopped for this budget too."""
+    return all(_misses(timing, budget) for timing in timings.values() if timing.stopped_for)
 
 
 def _misses(timing: Timing, budget: Budget) -> Quantity | None:
@@ -189,20 +273,13 @@ def _document(timing: Timing) -> dict[str, Any]:
     return {name: getattr(timing, name) for name in Timing.__dataclass_fields__}
 
 
-def _heats(contestants: Sequence[Contestant]) -> list[list[Contestant]]:
+def _heats(contestants: Sequence[Contestant], place: Place) -> list[list[Contestant]]:
     """Contestants in groups that fit into the free memory together."""
     largest = max(contestant.variant.size_bytes for contestant in contestants)
     each = (192 << 20) + 4 * largest
-    size = max(3, min(48, _available_bytes() // 2 // each))
+    size = max(3, min(48, place.available_bytes() // 2 // each))
     count = math.ceil(len(contestants) / size)
     return [list(contestants[start::count]) for start in range(count)]
-
-
-def _available_bytes() -> int:
-    for line in Path("/proc/meminfo").read_text().splitlines():
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) * 1024
-    return 1 << 30
 
 
 @dataclass(slots=True, kw_only=True)
@@ -210,7 +287,7 @@ class _Runner:
     """A contestant with its child while a heat runs."""
 
     contestant: Contestant
-    child: Child
+    child: Worker
     timing: Timing
     calls: int = 1
 
@@ -219,10 +296,10 @@ class _Runner:
         return not (self.timing.stopped or self.timing.failure)
 
 
-def _started(contestant: Contestant) -> Child | ChildFailed:
+def _started(contestant: Contestant, place: Place) -> Worker | ChildFailed:
     """A child with the contestant's runtime imported, or why there is none."""
     try:
-        return start(contestant.configuration, contestant.variant.recipe)
+        return start(contestant.configuration, contestant.variant.recipe, place=place)
     except ChildFailed as error:
         return error
 
@@ -239,25 +316,27 @@ class _Heat:
         meter: Callable[[], float] | None,
         progress: Progress,
         cap_s: float,
+        place: Place,
     ) -> None:
         self._contestants = contestants
         self._data, self._store, self._budget = data, store, budget
-        self._meter, self._progress, self._cap_s = meter, progress, cap_s
+        self._meter, self._progress, self._cap_s, self._place = meter, progress, cap_s, place
         self._order = random.Random(0)  # noqa: S311 - an order of measuring, not a secret
 
-    def run(self, session: str) -> dict[str, Timing]:
+    def run(self, session: str, known: dict[str, Timing]) -> None:
+        """Measure; `known` has the rounds that were measured before, and takes what is measured now."""
         date = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        busy = os.getloadavg()[0]
-        timings = {
-            contestant.name: Timing(session=session, date=date, load_before=busy) for contestant in self._contestants
-        }
+        busy = self._place.load_average()
+        for contestant in self._contestants:
+            known.setdefault(contestant.name, Timing(session=session, date=date, load_before=busy))
+        timings = {contestant.name: known[contestant.name] for contestant in self._contestants}
         with ExitStack() as stack:
             folder = stack.enter_context(self._store.scratch())
             inputs = Path(folder) / "inputs.npz"
             head = SAMPLES if not self._data.batched else max(SAMPLES, self._data.batch)
             write_arrays(inputs, [array[:head] for array in self._data.evaluation.inputs])
-            with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-                children = list(pool.map(_started, self._contestants))
+            with ThreadPoolExecutor(max_workers=self._place.cores) as pool:
+                children = list(pool.map(_started, self._contestants, repeat(self._place)))
             runners = []
             for contestant, child in zip(self._contestants, children, strict=True):
                 timing = timings[contestant.name]
@@ -274,10 +353,9 @@ class _Heat:
                     self._progress.step(name, amount=spared)
             for runner in runners:
                 self._weigh(runner)
-        busy = os.getloadavg()[0]
+        busy = self._place.load_average()
         for timing in timings.values():
             timing.load_after = busy
-        return timings
 
     def _ready(self, runner: _Runner, inputs: Path) -> bool:
         """Load and warm up; False where the runtime fails at it."""
@@ -305,8 +383,8 @@ class _Heat:
 
     def _rounds(self, runners: list[_Runner]) -> None:
         started = time.monotonic()
-        number = 0
-        while any(runner.running for runner in runners):
+        number = max((len(runner.timing.bursts_ns) for runner in runners), default=0)
+        while not all(self._complete(runner, number) for runner in runners if runner.running):
             number += 1
             for runner in self._order.sample(runners, len(runners)):
                 if runner.running:
@@ -318,8 +396,6 @@ class _Heat:
                 for runner in runners:
                     if runner.running and not self._complete(runner, number):
                         runner.timing.stopped = f"after {elapsed:.0f} s of timing in all"
-            if all(self._complete(runner, number) for runner in runners if runner.running):
-                return
 
     def _complete(self, runner: _Runner, number: int) -> bool:
         return number >= MIN_ROUNDS and runner.timing.calls >= MIN_CALLS_FOR_P99
@@ -331,8 +407,11 @@ class _Heat:
         except ChildFailed as error:
             runner.timing.failure = error.message
             return
-        if self._meter:
-            runner.timing.joules.append(self._meter() - before)
+        joules = self._meter() - before if self._meter else answer.get("joules")
+        if joules is not None and len(runner.timing.joules) == len(runner.timing.bursts_ns):
+            runner.timing.joules.append(joules)
+        else:  # the energy of some bursts alone would be no figure
+            runner.timing.joules.clear()
         runner.timing.bursts_ns.append(answer["ns"])
         runner.timing.cpu_ns.append(answer["cpu_ns"])
         if len(runner.timing.bursts_ns) <= MIN_ROUNDS:

@@ -54,12 +54,13 @@ def _positive(output: Array) -> Array:
     return scores[:, 0] if scores.shape[1] == 1 else scores[:, 1] - scores[:, 0]
 
 
-def _hits(y: Array, outputs: Sequence[Array]) -> npt.NDArray[np.bool_]:
+def hits(y: Array, outputs: Sequence[Array]) -> npt.NDArray[np.bool_]:
+    """Whether the first of `outputs` names the class of each label, [n]."""
     return np.asarray(_classes(outputs[0]) == _labels(y))
 
 
 def _accuracy(y: Array, outputs: Sequence[Array]) -> float:
-    return float(_hits(y, outputs).mean())
+    return float(hits(y, outputs).mean())
 
 
 def _auc(y: Array, outputs: Sequence[Array]) -> float:
@@ -78,9 +79,9 @@ def _f1(y: Array, outputs: Sequence[Array]) -> float:
     truth, guess = _labels(y), _classes(outputs[0])
     scores = []
     for label in np.unique(truth) if _columns(outputs[0]) > 2 else [1]:
-        hits = np.sum((truth == label) & (guess == label))
+        both = np.sum((truth == label) & (guess == label))
         total = np.sum(truth == label) + np.sum(guess == label)
-        scores.append(2 * hits / total if total else 0.0)
+        scores.append(2 * both / total if total else 0.0)
     return float(np.mean(scores))
 
 
@@ -123,14 +124,14 @@ class Judge:
     def judge(self, y: Array, outputs: Sequence[Array]) -> Estimate:
         """The metric with its 95 % interval."""
         if self.metric.name == "accuracy":
-            hits = _hits(y, outputs)
-            return statistics.share(int(hits.sum()), len(hits))
+            right = hits(y, outputs)
+            return statistics.share(int(right.sum()), len(right))
         return self._told(statistics.bootstrap(lambda i: self.score(y[i], [part[i] for part in outputs]), len(y)))
 
     def drop(self, y: Array, outputs: Sequence[Array], reference: Sequence[Array]) -> Estimate:
         """How much worse `outputs` are than `reference`, on the same samples; positive is worse."""
         if self.metric.name == "accuracy":
-            return statistics.paired_shares(_hits(y, reference), _hits(y, outputs))
+            return statistics.paired_shares(hits(y, reference), hits(y, outputs))
         sign = 1 if self.metric.higher_is_better else -1
 
         def worse(i: Indices) -> float:

@@ -98,4 +98,4 @@ def points_between(metric: Metric, low: float, high: float) -> str:
 
 def times(ratio: float) -> str:
     """A ratio as people say it."""
-    return f"{ratio:.2f} times" if ratio < 10 else f"{ratio:.0f} times"
+    return f"{ratio:.2f} times" if round(ratio, 2) < 10 else f"{ratio:.0f} times"

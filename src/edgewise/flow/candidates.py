@@ -40,6 +40,7 @@ from edgewise.nouns import (
 )
 from edgewise.progress import Progress
 from edgewise.runtimes import child
+from edgewise.runtimes.place import HERE, Place
 from edgewise.runtimes.samples import Array
 from edgewise.store.blobs import digest_of
 from edgewise.store.steps import Store
@@ -66,15 +67,23 @@ class Work:
     versions: Mapping[str, str]
     project: Path
     progress: Progress
+    place: Place = HERE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluated:
-    """The designs after evaluation, and which of them the paired test finds worse than the reference."""
+    """The designs after evaluation, and which of them the paired test finds worse than the reference.
+
+    Attributes:
+        labels, expected: labels and the reference's outputs of the evaluation split, [n, …]: what else is to be
+            judged is judged against them.
+    """
 
     designs: tuple[Design, ...]
     reference: str
     significant: frozenset[str]
+    labels: Array
+    expected: Sequence[Array]
 
 
 def evaluate(designs: Sequence[Design], work: Work) -> Evaluated:
@@ -106,7 +115,11 @@ def evaluate(designs: Sequence[Design], work: Work) -> Evaluated:
                 significant |= {design.name for design in cell}
         finished += [_finish(design, outcome, y, expected.outputs, drop, work) for design in cell]
     return Evaluated(
-        designs=tuple(_without_twins(finished, work)), reference=reference, significant=frozenset(significant)
+        designs=tuple(_without_twins(finished, work)),
+        reference=reference,
+        significant=frozenset(significant),
+        labels=y,
+        expected=expected.outputs,
     )
 
 
@@ -130,11 +143,11 @@ def _cells(designs: Sequence[Design]) -> list[list[Design]]:
 def _reference(cells: Sequence[Sequence[Design]], work: Work) -> tuple[str, Predictions]:
     """The model as given, in the first runtime that runs it, and what it predicts."""
     failures = []
-    given = (cell[0] for cell in cells if cell[0].recipe.method in (GIVEN, "openvino") and not cell[0].failure)
+    as_given = (cell[0] for cell in cells if cell[0].recipe.method in (GIVEN, "openvino") and not cell[0].failure)
     with Builder(
         work.store, work.data, metric=work.judge.metric.name, project=work.project, versions=work.versions
     ) as builder:
-        for design in given:
+        for design in as_given:
             outcome = _try(design, work, builder)
             if outcome.predictions is None:
                 failures.append(f"{design.configuration.runtime}: {outcome.failure}")
@@ -180,6 +193,7 @@ def _outcomes(cells: Sequence[Sequence[Design]], work: Work) -> dict[str, _Outco
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             child.kill_all()
+            work.place.kill_all()
             raise
     return outcomes
 
@@ -199,7 +213,9 @@ def _try(design: Design, work: Work, builder: Builder) -> _Outcome:
     variant, log = None, ""
     try:
         variant, log = _variant(design.recipe, work, builder)
-        predictions = predict(variant, design.configuration, work.data, work.store, machine=work.identity)
+        predictions = predict(
+            variant, design.configuration, work.data, work.store, machine=work.identity, place=work.place
+        )
     except RecipeNotApplicable as refusal:
         return _Outcome(failure=refusal.message, rejection=Rejection.NOT_APPLICABLE)
     except ChildFailed as error:
@@ -219,22 +235,23 @@ def _finite(outcome: _Outcome) -> _Outcome:
 
 def _variant(recipe: Recipe, work: Work, builder: Builder) -> tuple[Variant, str]:
     if recipe.method == GIVEN:
-        index = int(recipe.settings["source"])
-        folder = work.sources[index].parent
-        files = tuple(
-            ModelFile(
-                name=file.name,
-                digest=work.store.blobs.put_file(folder / file.name),
-                size_bytes=file.size_bytes,
-            )
-            for file in work.models[index].files
-        )
-        return Variant(recipe=recipe, files=files), ""
-    source, digest = work.sources[0], _whole(work.models[0])
+        return given(recipe, work), ""
+    source, digest = work.sources[0], whole(work.models[0])
     if recipe.settings["source"] == SIMPLIFIED:
         source, digest = _simplified(recipe, work, builder) or (source, digest)
     built = builder.build(recipe, source, digest)
     return built.variant, built.log
+
+
+def given(recipe: Recipe, work: Work) -> Variant:
+    """A model as it was given to us, its files in the store."""
+    index = int(recipe.settings["source"])
+    folder = work.sources[index].parent
+    files = tuple(
+        ModelFile(name=file.name, digest=work.store.blobs.put_file(folder / file.name), size_bytes=file.size_bytes)
+        for file in work.models[index].files
+    )
+    return Variant(recipe=recipe, files=files)
 
 
 def _simplified(recipe: Recipe, work: Work, builder: Builder) -> tuple[Path, str] | None:
@@ -243,13 +260,13 @@ def _simplified(recipe: Recipe, work: Work, builder: Builder) -> tuple[Path, str
         recipe, name="fp32-simplified", method="simplify", precision="fp32", settings={"source": "original"}
     )
     try:
-        file = builder.build(simplify, work.sources[0], _whole(work.models[0])).variant.files[0]
+        file = builder.build(simplify, work.sources[0], whole(work.models[0])).variant.files[0]
     except (RecipeNotApplicable, ChildFailed):
         return None
     return work.store.blobs.path(file.digest), file.digest
 
 
-def _whole(model: Model) -> str:
+def whole(model: Model) -> str:
     """Digest of the model with what it refers to: retrained, only its external weights may differ."""
     return model.digest if len(model.files) == 1 else digest_of("".join(file.digest for file in model.files).encode())
 

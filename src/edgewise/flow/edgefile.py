@@ -6,9 +6,17 @@ file into a `Project` of nouns with absolute paths.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, field_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from edgewise import units
 from edgewise.design.words import DIMENSIONS
@@ -24,6 +32,7 @@ Energy = Annotated[float, InUnits(units.ENERGY)]
 Price = Annotated[float, InUnits(units.PRICE)]
 Rate = Annotated[float, InUnits(units.RATE)]
 Ratio = Annotated[float, InUnits(units.RATIO)]
+Share = Annotated[float, InUnits(units.RATIO), Field(gt=0, le=1)]
 LinkSpeed = Annotated[float, InUnits(units.LINK)]
 ROUNDING = 1e-9
 """Figures that were written as equal may differ so much after conversion to base units."""
@@ -53,12 +62,27 @@ def _each_thread_count_once(given: list[int]) -> list[int]:
 
 
 class ModelSection(Document):
-    """The trained model and the data that it is judged by."""
+    """The trained model, or what trains it, and the data that it is judged by."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [
+                {"required": ["file"], "properties": {"file": {"not": {"type": "null"}}}},
+                {"required": ["train"], "properties": {"train": {"not": {"type": "null"}}}},
+            ]
+        }
+    )
 
     name: Name = Field(description="Name of the model: lower case letters, digits, dots and dashes.")
-    file: Annotated[Files, BeforeValidator(_one_as_list, json_schema_input_type=Text | Files)] = Field(
+    file: Annotated[Files, BeforeValidator(_one_as_list, json_schema_input_type=Text | Files)] | None = Field(
+        default=None,
         description="The model: .onnx or .tflite. A list names the same model in further formats (an int8"
-        " .tflite from your own training, say); the first one is the reference.",
+        " .tflite from your own training, say); the first one is the reference. Either this or train.",
+    )
+    train: Annotated[str, StringConstraints(pattern=r"^[^\x00:]+\.py$")] | None = Field(
+        default=None,
+        description="Instead of file: a train.py that declares ranges in STRUCTURE and trains what is chosen of"
+        " them in fit(structure), which returns the path of an ONNX file.",
     )
     data: Text = Field(
         description="Calibration and evaluation data: an .npz with arrays x and y (or one array an input, by"
@@ -69,6 +93,13 @@ class ModelSection(Document):
         description="accuracy, auc, f1, mae, rmse, or package.module:function taking (y, outputs).",
     )
     seed: int = Field(default=0, ge=0, description="Seed of the split into calibration and evaluation data.")
+
+    @model_validator(mode="after")
+    def _file_or_train(self) -> Self:
+        if (self.file is None) == (self.train is None):
+            found = "neither file nor train" if self.file is None else "both file and train"
+            raise ValueError(f"found {found}; allowed is exactly one of them")
+        return self
 
 
 class BudgetSection(Document):
@@ -111,6 +142,11 @@ class MachineSection(Document):
     )
     power: Power | None = Field(default=None, description="Power under load, for energy on a machine without a meter.")
     price: Price | None = Field(default=None, description="What the machine costs you.")
+    idle: Share | None = Field(
+        default=None,
+        description="Share of its cores' time that other work leaves, such as 40%. Left out: all of it.",
+    )
+    memory_free: Size | None = Field(default=None, description="Memory that other work leaves.")
 
 
 class LinkSection(Document):
@@ -166,7 +202,9 @@ class Project:
 
     Attributes:
         path: the edge.yaml.
-        model_paths: the model file and its other formats, absolute; the first is the reference.
+        model_paths: the model file and its other formats, absolute; the first is the reference. Empty where
+            there is `train`.
+        train: the train.py, absolute; None where there are model files.
         data: an absolute path to an .npz, or `module:function`, or `/absolute/file.py:function`.
     """
 
@@ -177,6 +215,7 @@ class Project:
     metric: str
     seed: int
     sites: tuple[Site, ...]
+    train: Path | None = None
 
     def site(self, name: str) -> Site:
         """The site called `name`.
@@ -205,11 +244,12 @@ def load(path: Path) -> Project:
     return Project(
         path=path,
         name=model.name,
-        model_paths=tuple(folder / file for file in model.file),  # a link keeps its own name and neighbours
+        model_paths=tuple(folder / file for file in model.file or ()),  # a link keeps its own name and neighbours
         data=_data(model.data, folder),
         metric=model.metric,
         seed=model.seed,
         sites=tuple(_site(name, section, model.metric) for name, section in document.sites.items()),
+        train=None if model.train is None else folder / model.train,
     )
 
 
@@ -233,6 +273,8 @@ def _site(name: str, section: SiteSection, metric: str) -> Site:
                 threads=tuple(machine.threads or ()),
                 power_watt=machine.power,
                 price_usd=machine.price,
+                idle=machine.idle,
+                memory_free_bytes=machine.memory_free,
             )
             for machine in section.machines
         ),

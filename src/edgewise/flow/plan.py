@@ -12,35 +12,34 @@ import stat
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
-
 import edgewise
-from edgewise import units
-from edgewise.design import data as design_data
-from edgewise.design import explain, figures, measure, metrics, models
-from edgewise.design.choose import choose, in_order, mark_frontier, relax
+from edgewise.design import estimate, explain, figures, measure, metrics, models, sharing
+from edgewise.design.advice import advise
+from edgewise.design.choose import Choice, choose, in_order, mark_frontier, relax
+from edgewise.design.device import Device
+from edgewise.design.estimate import Estimated
 from edgewise.design.judge import judge
 from edgewise.design.measure import Contestant, Timing
 from edgewise.design.statistics import Estimate
-from edgewise.design.variants.recipes import Situation
-from edgewise.design.variants.recipes import propose as propose_designs
-from edgewise.errors import BadModel, NoRunnableDesign, NotFound, StoreUnusable
+from edgewise.errors import NotFound, StoreUnusable
+from edgewise.flow import absent, ground, recalibration, record
+from edgewise.flow.absent import Elsewhere
 from edgewise.flow.candidates import Evaluated, Work, evaluate
 from edgewise.flow.edgefile import Project
+from edgewise.flow.ground import Ground
 from edgewise.hardware import catalogue, meters
-from edgewise.hardware.probe import identity, probe
+from edgewise.hardware.probe import identity
 from edgewise.nouns import (
+    Advice,
     Conditions,
     Design,
     Finding,
     Machine,
-    MachineChoice,
-    Measurement,
-    Model,
     Plan,
     Provenance,
     ProvenanceKind,
@@ -51,31 +50,15 @@ from edgewise.nouns import (
     Verdict,
 )
 from edgewise.progress import SILENT, Progress
-from edgewise.runtimes import child, protocol
-from edgewise.store import atomic, lock, steps
+from edgewise.runtimes import child
+from edgewise.runtimes.place import HERE, Place
+from edgewise.store import atomic, lock
 from edgewise.store.steps import Store
-
-THIS = "this"
-DEFAULT_TOLERANCE = 0.005
-"""Drop that accuracy-controlled recipes aim at where the budget names none; the paired test still decides."""
 
 BUSY = 1.25
 """Load a core, one-minute average at the end of timing, from which on other work is likely: timing itself makes 1."""
 
-TOOLCHAINS = ("onnx", "onnxslim", "onnxruntime", "openvino", "nncf", "ai-edge-litert", "numpy")
-_PLAN = TypeAdapter(Plan)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Ground:
-    """What a plan stands on: everything read and checked, nothing tried yet."""
-
-    machine: Machine
-    choice: MachineChoice
-    not_planned: Mapping[str, str]
-    models: tuple[Model, ...]
-    data: design_data.Data
-    designs: tuple[Design, ...]
+TOOLCHAINS = ("onnx", "onnxslim", "onnxruntime", "openvino", "nncf", "ai-edge-litert", "ethos-u-vela", "numpy")
 
 
 def plan(
@@ -87,6 +70,8 @@ def plan(
     progress: Progress = SILENT,
     wait: bool = False,
     fresh: bool = False,
+    device: Device | None = None,
+    device_name: str | None = None,
 ) -> Plan:
     """The best design for `site`, with every other one and why not.
 
@@ -95,18 +80,26 @@ def plan(
         machines: folders with the user's own catalogue files.
         wait: wait for another plan that runs on this machine, instead of refusing.
         fresh: time again, whatever the store knows.
+        device: stands for the machine at hand: candidates are evaluated and timed there.
+        device_name: what the catalogue calls it; estimates for that machine lean on what is measured now.
 
     Raises:
         BadInput: the model, the data, the metric or a machine cannot be used.
         NoRunnableDesign: no runtime here runs the model.
         Busy: another plan is running here.
+        DeviceLost: the device is gone; what it has measured is kept.
         StoreFull, StoreUnusable: the store's folder.
     """
     store = Store(folder)
+    if device_name is not None:
+        catalogue.find(device_name, machines)
     try:
-        with lock.alone(_machine_wide(), "plan", wait=wait), lock.alone(folder, "plan", wait=wait):
+        with ExitStack() as held:
+            if device is None:  # two at once would disturb each other's timing; a device has its own lease
+                held.enter_context(lock.alone(machine_wide(), "plan", wait=wait))
+            held.enter_context(lock.alone(folder, "plan", wait=wait))
             store.sweep()
-            return _plan(project, site, store, machines, progress, fresh=fresh)
+            return _plan(project, site, store, machines, progress, fresh=fresh, device=device, device_name=device_name)
     except OSError as error:
         raise atomic.explain(error, folder / "plan") from error
     finally:
@@ -115,7 +108,7 @@ def plan(
 
 def propose(project: Project, site: Site, *, machines: Sequence[Path] = ()) -> Sequence[Design]:
     """The designs that `plan` would try, and those it would not, with the reason; nothing is run."""
-    return _ground(project, site, machines).designs
+    return ground.read(project, site, machines).designs
 
 
 def check(project: Project, sites: Sequence[Site], *, machines: Sequence[Path] = ()) -> None:
@@ -123,13 +116,12 @@ def check(project: Project, sites: Sequence[Site], *, machines: Sequence[Path] =
 
     Raises:
         UnknownMachine: a machine that the catalogue does not have.
-        NoRunnableDesign: a site that does not name the machine at hand.
         NotFound: a model file or data that is not there.
     """
     for path in project.model_paths:
         models.read(path)
     for site in sites:
-        _this(site, machines)
+        ground.candidates(site, machines)
 
 
 def last(project: Project, site: Site, *, folder: Path) -> Plan:
@@ -138,10 +130,10 @@ def last(project: Project, site: Site, *, folder: Path) -> Plan:
     Raises:
         NotFound: there is none.
     """
-    known = Store(folder).recall(_plan_key(project, site.name))
+    known = record.recall(project, site.name, Store(folder))
     if known is None:
         raise NotFound(f"there is no plan for site {site.name} yet", hint=f"make one: edgewise plan {project.path}")
-    return _PLAN.validate_python(known)
+    return known
 
 
 def logs(made: Plan, *, folder: Path) -> dict[str, str]:
@@ -153,20 +145,20 @@ def logs(made: Plan, *, folder: Path) -> dict[str, str]:
 
 def document(made: Plan) -> dict[str, Any]:
     """`made` as a JSON document; its format is stable and `schema` describes it."""
-    body: dict[str, Any] = _PLAN.dump_python(made, mode="json")
+    body: dict[str, Any] = record.PLAN.dump_python(made, mode="json")
     return {"apiVersion": "edgewise/v1", "kind": "Plan"} | body
 
 
 def schema() -> dict[str, Any]:
     """JSON Schema of `document`."""
-    described = _PLAN.json_schema(mode="serialization")
+    described = record.PLAN.json_schema(mode="serialization")
     head = {"apiVersion": {"const": "edgewise/v1"}, "kind": {"const": "Plan"}}
     described["properties"] = head | described["properties"]
     described["required"] = [*head, *described["required"]]
     return described
 
 
-def _machine_wide() -> Path:
+def machine_wide() -> Path:
     """Where this user's plans meet, whatever store they use: two at once would disturb each other's timing."""
     folder = Path(tempfile.gettempdir()) / f"edgewise-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
@@ -176,109 +168,50 @@ def _machine_wide() -> Path:
     return folder
 
 
-def _plan_key(project: Project, site: str) -> str:
-    return steps.key("plan", path=str(project.path.resolve()), site=site)
-
-
-def _ground(project: Project, site: Site, machines: Sequence[Path]) -> _Ground:
-    choice, not_planned = _this(site, machines)
-    machine = probe(bandwidth=False)
-    read = tuple(models.read(path) for path in project.model_paths)
-    for other, path in zip(read[1:], project.model_paths[1:], strict=True):
-        _check_same(read[0], other, path)
-    data = design_data.load(project.data, read[0], seed=project.seed, folder=project.path.resolve().parent)
-    limit = site.budget.limit(Quantity.DROP)
-    cores = machine.cpu.cores or 1
-    situation = Situation(
-        model=replace(read[0], name=project.name),
-        further=read[1:],
-        machine=machine,
-        versions=protocol.versions(),
-        threads=choice.threads or tuple(sorted({1, cores})),
-        tolerance=DEFAULT_TOLERANCE if limit is None else limit.value,
-        batched=data.batched,
-    )
-    return _Ground(
-        machine=machine,
-        choice=choice,
-        not_planned=not_planned,
-        models=(situation.model, *read[1:]),
-        data=data,
-        designs=propose_designs(situation),
-    )
-
-
-def _this(site: Site, machines: Sequence[Path]) -> tuple[MachineChoice, dict[str, str]]:
-    """The machine at hand among the site's, and what is said of the others."""
-    elsewhere = [choice.name for choice in site.machines if choice.name != THIS]
-    not_planned = {
-        name: f"{catalogue.find(name, machines).title} is not at hand, and only the machine at hand is measured"
-        for name in elsewhere
-    }
-    for choice in site.machines:
-        if choice.name == THIS:
-            return choice, not_planned
-    raise NoRunnableDesign(
-        f"site {site.name} names {', '.join(elsewhere)} only, and plan measures the machine that it runs on",
-        hint=f"run it on that machine with `machines: [{THIS}]`",
-    )
-
-
-def _check_same(reference: Model, other: Model, path: Path) -> None:
-    """See that `other` has the inputs and outputs of `reference`, whatever they are called."""
-    for side in ("inputs", "outputs"):
-        ours, theirs = getattr(reference.signature, side), getattr(other.signature, side)
-        if len(ours) != len(theirs):
-            raise BadModel(
-                f"{path.name} has {len(theirs)} {side} and the first model has {len(ours)}",
-                hint="model.file lists the same model in several formats",
-            )
-        for a, b in zip(ours, theirs, strict=True):
-            if len(a.shape) != len(b.shape) or not all(
-                isinstance(x, str) or isinstance(y, str) or x == y for x, y in zip(a.shape, b.shape, strict=True)
-            ):
-                raise BadModel(
-                    f"{path.name} takes or gives {list(b.shape)} where the first model has {list(a.shape)}",
-                    hint="model.file lists the same model in several formats, with the same layout of axes",
-                )
-
-
 def _plan(
-    project: Project, site: Site, store: Store, machines: Sequence[Path], progress: Progress, *, fresh: bool
+    project: Project,
+    site: Site,
+    store: Store,
+    machines: Sequence[Path],
+    progress: Progress,
+    *,
+    fresh: bool,
+    device: Device | None,
+    device_name: str | None,
 ) -> Plan:
     started = time.monotonic()
     progress.stage("reading", None)
-    ground = _ground(project, site, machines)
+    base = ground.read(project, site, machines, device=device)
     judged_by = metrics.find(
-        project.metric, labelled=ground.data.evaluation.y is not None, folder=project.path.resolve().parent
+        project.metric, labelled=base.data.evaluation.y is not None, folder=project.path.resolve().parent
     )
-    versions = _versions()
+    versions = _versions() | ({} if device is None else {name.value: v for name, v in device.versions.items()})
     work = Work(
         sources=project.model_paths,
-        models=ground.models,
-        data=ground.data,
+        models=base.models,
+        data=base.data,
         judge=judged_by,
         store=store,
-        machine=ground.machine,
-        identity=identity(ground.machine),
+        machine=base.here,
+        identity=identity(base.here) if device is None else device.identity,
         versions=versions,
         project=project.path.resolve().parent,
         progress=progress,
+        place=device or HERE,
     )
-    evaluated = evaluate(ground.designs, work)
-    answer, timings = _timed_answer(evaluated, site, ground, work, fresh=fresh)
+    evaluated = evaluate(base.designs, work)
+    answer, timings = _timed_answer(evaluated, site, base, work, fresh=fresh)
     made = replace(
-        answer,
-        conditions=_conditions(ground.machine, timings, versions, time.monotonic() - started),
-        not_planned=ground.not_planned,
+        absent.finished(answer, work),
+        conditions=_conditions(base.here, timings, versions, time.monotonic() - started),
     )
-    blobs = tuple(sorted({verdict.design.log for verdict in made.verdicts if verdict.design.log}))
-    store.record(_plan_key(project, site.name), _PLAN.dump_python(made, mode="json"), blobs=blobs)
+    record.remember(project, made, store)
+    recalibration.remember(made, store, machine=device_name or work.identity, batch=base.data.batch)
     return made
 
 
 def _timed_answer(
-    evaluated: Evaluated, site: Site, ground: _Ground, work: Work, *, fresh: bool
+    evaluated: Evaluated, site: Site, base: Ground, work: Work, *, fresh: bool
 ) -> tuple[Plan, dict[str, Timing]]:
     """The answer with its timings; what misses accuracy or size is timed too where nothing else fits.
 
@@ -286,8 +219,10 @@ def _timed_answer(
     """
     for everything in (False, True):
         timings = _time(_contestants(evaluated, site, work, everything=everything), site, work, fresh=fresh)
-        designs = [_timed(design, timings.get(design.name), ground) for design in evaluated.designs]
-        answer = _answer(designs, evaluated, site, work, timings)
+        meter = _metered(work.place)
+        designs = [_timed(design, timings.get(design.name), base, meter) for design in evaluated.designs]
+        elsewhere = absent.designs(designs, evaluated, site, base, work)
+        answer = _answer(designs, elsewhere, evaluated, site, base, timings, work)
         if answer.choice is not None:
             break
     return answer, timings
@@ -323,9 +258,10 @@ def _time(contestants: Sequence[Contestant], site: Site, work: Work, *, fresh: b
         work.store,
         budget=site.budget,
         machine=work.identity,
-        meter=_meter(),
+        meter=_meter() if work.place is HERE else None,
         progress=work.progress,
         fresh=fresh,
+        place=work.place,
     )
 
 
@@ -334,41 +270,52 @@ def _meter() -> Callable[[], float] | None:
     return found[0].read_joules if found else None
 
 
-def _timed(design: Design, timing: Timing | None, ground: _Ground) -> Design:
-    price = _price(ground)
-    figures_now = dict(design.figures) | ({} if price is None else {Quantity.PRICE: price})
+def _metered(place: Place) -> str:
+    """Name of the meter that is read around each burst."""
+    if isinstance(place, Device):
+        return place.meter
+    return next((meter.name for meter in meters.available() if meter.measured), "")
+
+
+def _timed(design: Design, timing: Timing | None, base: Ground, meter: str) -> Design:
+    of_machine = figures.of_machine(base.here, base.choice)
+    figures_now = dict(design.figures) | {key: of_machine[key] for key in of_machine if key is Quantity.PRICE}
     if timing is None:
         return replace(design, figures=figures_now)
     if timing.failure or not timing.bursts_ns:
         failure = f"failed while it was timed: {timing.failure}"
         return replace(design, figures=figures_now, failure=failure, rejection=Rejection.FAILED)
-    metered = [meter.name for meter in meters.available() if meter.measured]
     figures_now |= figures.of_timing(
         timing,
-        _provenance(ground.machine, timing.date, timing.load_before),
-        meter=metered[0] if metered else "",
-        declared_watt=ground.choice.power_watt,
+        _provenance(base.here, timing.date, timing.load_before),
+        meter=meter,
+        declared_watt=base.choice.power_watt if base.choice else None,
     )
     caveats = (*design.caveats, f"not measured further: {timing.stopped}") if timing.stopped else design.caveats
     return replace(design, stage=Stage.TIMED, figures=figures_now, caveats=caveats)
 
 
-def _price(ground: _Ground) -> Measurement | None:
-    if ground.choice.price_usd is None:
-        return ground.machine.price
-    declared = Provenance(kind=ProvenanceKind.DECLARED, by="edge.yaml")
-    return Measurement.exact(ground.choice.price_usd, units.PRICE.base, declared)
-
-
 def _answer(
-    designs: Sequence[Design], evaluated: Evaluated, site: Site, work: Work, timings: Mapping[str, Timing]
+    here: Sequence[Design],
+    elsewhere: Elsewhere,
+    evaluated: Evaluated,
+    site: Site,
+    base: Ground,
+    timings: Mapping[str, Timing],
+    work: Work,
 ) -> Plan:
     def ratio(slower: str, faster: str) -> Estimate | None:
         return measure.ratio(timings[slower], timings[faster]) if {slower, faster} <= set(timings) else None
 
     metric = work.judge.metric
+    significant = evaluated.significant | elsewhere.significant
+    ours = [_beside_other_work(design, base) for design in here]
+    if base.choice is None:
+        ours = _reference_only(here, evaluated.reference)
+    budgets = {choice.name: sharing.within(site.budget, choice) for choice in site.machines}
     verdicts: list[Verdict] = [
-        judge(design, site.budget, metric, significant=design.name in evaluated.significant) for design in designs
+        judge(design, budgets.get(design.machine, site.budget), metric, significant=design.name in significant)
+        for design in (*ours, *elsewhere.designs)
     ]
     verdicts = mark_frontier(verdicts, metric)
     choice = choose(verdicts, ratio)
@@ -379,13 +326,52 @@ def _answer(
         metric=metric,
         data=work.data.summary,
         conditions=_conditions(work.machine, timings, work.versions, 0.0),
+        machines=(*([base.here] if base.choice else []), *(entry.machine for entry in base.absent)),
         reference=evaluated.reference,
         verdicts=tuple(in_order(verdicts, choice)),
         choice=choice.chosen,
         runner_up=choice.runner_up,
         why=(*explain.why(verdicts, choice, evaluated.reference, ratio), *_busy(work.machine, timings)),
         relaxations=() if choice.chosen else relax(verdicts),
+        not_planned=elsewhere.not_planned,
+        advice=_advice(elsewhere, verdicts, choice, base),
     )
+
+
+def _beside_other_work(design: Design, base: Ground) -> Design:
+    """`design` in what other work leaves of the machine at hand."""
+    if base.choice is None or base.choice.idle is None or design.stage is not Stage.TIMED:
+        return design
+    cores = base.here.cpu.cores or 1
+    left = sharing.left_over(design.figures, idle=base.choice.idle, cores=cores, threads=design.configuration.threads)
+    return replace(design, figures=left)
+
+
+def _advice(elsewhere: Elsewhere, verdicts: Sequence[Verdict], choice: Choice, base: Ground) -> tuple[Advice, ...]:
+    """What binds the choice and what is nearly feasible: read off the compiler, else off a roofline."""
+    found = {entry.design: entry for entry in elsewhere.advice}
+    shares: dict[str, Estimated | None] = {}
+    for design in explain.worth_advice(verdicts, choice):
+        if design.name in found or design.stage is not Stage.TIMED:
+            continue
+        precision = design.recipe.precision
+        split = elsewhere.estimated.get(design.name)
+        if split is None and design.machine == ground.THIS:
+            if precision not in shares:
+                rows = estimate.published(base.folders)
+                shares[precision] = estimate.split(base.models[0], base.here, precision=precision, observations=rows)
+            split = shares[precision]
+        if split is not None:
+            found[design.name] = advise(design, split, verdicts)
+    return tuple(found[design.name] for design in explain.worth_advice(verdicts, choice) if design.name in found)
+
+
+def _reference_only(here: Sequence[Design], reference: str) -> list[Design]:
+    """The model as given, for comparison: the machine at hand is none of the site's."""
+    ruled_out = "for comparison: the machine at hand is none of this site's"
+    return [
+        replace(design, failure=ruled_out, rejection=Rejection.RULED_OUT) for design in here if design.name == reference
+    ]
 
 
 def _busy(machine: Machine, timings: Mapping[str, Timing]) -> tuple[str, ...]:

@@ -80,8 +80,10 @@ def loader(runtime: RuntimeName) -> Load:
     """The `load` of `runtime`, importing it now.
 
     Raises:
-        MissingDependency: the runtime's package is not installed.
+        MissingDependency: the runtime's package is not installed, or it is none that can run here.
     """
+    if runtime not in PACKAGES:
+        raise MissingDependency(f"{runtime} does not run here", hint=f"{', '.join(PACKAGES)} do")
     try:
         module = importlib.import_module(f"edgewise.runtimes.{runtime.value}")
     except ModuleNotFoundError as error:

@@ -29,6 +29,8 @@ class Planner:
         progress: Progress,
         wait: bool,
         fresh: bool,
+        device: object = None,
+        device_name: str | None = None,
     ) -> Plan:
         self.asked.append({"folder": folder, "machines": machines, "wait": wait, "fresh": fresh})
         progress.stage(f"planning {site.name}", 2)

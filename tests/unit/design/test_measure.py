@@ -12,7 +12,7 @@ import pytest
 from edgewise.design import measure
 from edgewise.design.data import Data, Part
 from edgewise.design.measure import MIN_CALLS_FOR_P99, MIN_ROUNDS, ROUNDS_BEFORE_STOPPING, Contestant, Timing, ratio
-from edgewise.errors import ChildFailed
+from edgewise.errors import ChildFailed, DeviceLost
 from edgewise.nouns import (
     DataSummary,
     ModelFile,
@@ -23,6 +23,7 @@ from edgewise.nouns import (
     RuntimeName,
     Variant,
 )
+from edgewise.runtimes.place import Here, Place
 from edgewise.store.blobs import digest_of
 from edgewise.store.steps import Store
 from fakes.designs import budget
@@ -51,7 +52,7 @@ class Children:
     journal: list[tuple[str, str, int]] = field(default_factory=list)
     alive: set[str] = field(default_factory=set)
 
-    def start(self, configuration: RuntimeConfiguration, recipe: Recipe) -> "FakeChild":
+    def start(self, configuration: RuntimeConfiguration, recipe: Recipe, *, place: Place) -> "FakeChild":
         self.journal.append((recipe.name, "start", 0))
         if not self.scripts[recipe.name].starts:
             raise ChildFailed(f"{recipe.name} cannot start")
@@ -329,11 +330,98 @@ class TestStore:
         assert journal_after(1.0) == journal_after(8.0) == complete
 
 
+class TestInterrupted:
+    """A device that is lost, or Ctrl-C: whole rounds are kept, and the next call goes on after them."""
+
+    @pytest.mark.parametrize("cause", [DeviceLost("the device is gone"), KeyboardInterrupt()])
+    def test_the_next_call_does_the_rest_in_the_same_session(
+        self, children: Children, store: Store, cause: BaseException
+    ) -> None:
+        def breaks(call: int) -> float:
+            if call == 151:
+                raise cause
+            return 5.0
+
+        with pytest.raises(type(cause)):
+            run(children, store, {"a": Script(ms=5.0), "b": Script(ms=breaks)})
+        before = {name: len(children.bursts(name)) for name in "ab"}
+        children.alive.clear()
+        found = run(children, store, {"a": Script(ms=5.0), "b": Script(ms=5.0)})
+        warm_up = 3
+        for name, timing in found.items():
+            assert len(timing.bursts_ns) == len(timing.cpu_ns)
+            assert len(timing.bursts_ns) * 2 >= MIN_CALLS_FOR_P99
+            again = len(children.bursts(name)) - before[name] - warm_up
+            assert again < len(timing.bursts_ns) < again + before[name]
+        assert len({timing.session for timing in found.values()}) == 1
+        assert ratio(found["a"], found["b"]) is not None
+        journal = len(children.journal)
+        assert run(children, store, {"a": Script(), "b": Script()}) == found
+        assert len(children.journal) == journal
+
+    def test_rounds_that_are_done_are_steps_that_are_done(self, children: Children, store: Store) -> None:
+        class Listener:
+            total, steps = 0, 0
+
+            def stage(self, name: str, total: int | None) -> None:
+                self.total, self.steps = total or 0, 0
+
+            def step(self, note: str = "", *, amount: int = 1) -> None:
+                self.steps += amount
+
+        listener = Listener()
+        with pytest.raises(DeviceLost):
+            run(children, store, {"a": Script(ms=lost_at(100)), "b": Script()})
+        children.alive.clear()
+        run(children, store, {"a": Script(), "b": Script()}, progress=listener)
+        assert listener.steps == listener.total == 2 * MIN_ROUNDS
+
+    def test_a_heat_that_is_done_is_not_run_again(
+        self, children: Children, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(Here, "available_bytes", lambda self: 0)
+        names = [f"d{number}" for number in range(4)]  # two heats: d0, d2 and d1, d3
+        with pytest.raises(DeviceLost):
+            run(children, store, {name: Script() for name in names} | {"d3": Script(ms=lost_at(60))})
+        before = len(children.bursts("d0"))
+        children.alive.clear()
+        monkeypatch.setattr(Here, "available_bytes", lambda self: 1 << 50)  # the heats stay as they were
+        found = run(children, store, {name: Script() for name in names})
+        assert len(children.bursts("d0")) == before
+        assert found["d0"].session == found["d2"].session != found["d1"].session == found["d3"].session
+        assert all(timing.calls >= MIN_CALLS_FOR_P99 for timing in found.values())
+
+    def test_fresh_does_not_go_on(self, children: Children, store: Store) -> None:
+        with pytest.raises(DeviceLost):
+            run(children, store, {"a": Script(ms=lost_at(100))})
+        before = len(children.bursts("a"))
+        children.alive.clear()
+        found = run(children, store, {"a": Script()}, fresh=True)
+        assert len(children.bursts("a")) - before >= len(found["a"].bursts_ns)
+
+    def test_energy_of_some_bursts_alone_is_no_figure(self, children: Children, store: Store) -> None:
+        with pytest.raises(DeviceLost):
+            run(children, store, {"a": Script(ms=lost_at(100))}, meter=lambda: 1.0)
+        children.alive.clear()
+        assert run(children, store, {"a": Script()})["a"].joules == []
+
+
+def lost_at(last: int) -> Callable[[int], float]:
+    """Milliseconds of a child whose device is lost at a call."""
+
+    def ms(call: int) -> float:
+        if call == last:
+            raise DeviceLost("the device is gone")
+        return 1.0
+
+    return ms
+
+
 class TestHeats:
     def test_what_does_not_fit_into_memory_together_is_measured_in_heats_and_not_compared(
         self, children: Children, store: Store, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(measure, "_available_bytes", lambda: 0)
+        monkeypatch.setattr(Here, "available_bytes", lambda self: 0)
         found = run(children, store, {f"d{number}": Script() for number in range(7)})
         sessions = {timing.session for timing in found.values()}
         assert len(sessions) == 3

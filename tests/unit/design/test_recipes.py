@@ -151,7 +151,7 @@ class TestAlways:
 
 
 class TestRefusals:
-    @pytest.mark.parametrize("runtime", list(RuntimeName))
+    @pytest.mark.parametrize("runtime", list(PACKAGES))
     def test_a_runtime_that_is_missing_is_named_by_its_package(self, runtime: RuntimeName) -> None:
         where = situation(model(), TFLITE, versions={key: value for key, value in ALL.items() if key is not runtime})
         theirs = [design for design in propose(where) if design.configuration.runtime is runtime]
@@ -238,7 +238,7 @@ class TestSaturation:
     given_model=st.sampled_from([model(), TFLITE, TFLITE_INT8, model(operators=("QLinearConv",))]),
     further=st.lists(st.sampled_from([model(), TFLITE, TFLITE_INT8, model("b")]), max_size=3),
     isa=st.sets(st.sampled_from(["avx2", "avx512_bf16", "amx_fp16", "asimdhp"])),
-    installed=st.sets(st.sampled_from(list(RuntimeName))),
+    installed=st.sets(st.sampled_from(list(PACKAGES))),
     threads=st.lists(st.integers(1, 8), min_size=1, max_size=4),
 )
 @settings(max_examples=100)

@@ -192,7 +192,7 @@ class TestFaults:
             (3, "model.name: found 'Meter Reader'; allowed is text that matches "
                 "^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$"),
             (4, "model.file: found an empty list; allowed is 1 or more"),
-            (6, "model.metrik: found an unknown key; allowed are data, file, metric, name, seed; "
+            (6, "model.metrik: found an unknown key; allowed are data, file, metric, name, seed, train; "
                 "did you mean metric?"),
             (9, f"{site}.node: found 'devise'; allowed are device, microshift, openshift; did you mean device?"),
             (13, f"{site}.machines.1.threads.0: found 0; allowed is greater than or equal to 1"),
@@ -337,3 +337,34 @@ class TestTheJsonSchema:
         undescribed = [name for name, key in keys if "description" not in key and "$ref" not in key]
         assert len(keys) > 20
         assert undescribed == []
+
+
+class TestTraining:
+    def test_train_instead_of_file(self, path: Path) -> None:
+        project = loaded(path, LEAST.replace("file: m.onnx", "train: net/train.py"))
+        assert project.train == path.parent / "net/train.py"
+        assert project.model_paths == ()
+        assert loaded(path, LEAST).train is None
+
+    @pytest.mark.parametrize(
+        ("model", "problem"),
+        [
+            ("name: m, data: e.npz", "model: found neither file nor train; allowed is exactly one of them"),
+            (
+                "name: m, data: e.npz, file: m.onnx, train: t.py",
+                "model: found both file and train; allowed is exactly one of them",
+            ),
+        ],
+    )
+    def test_exactly_one_of_both_and_the_schema_says_so(self, path: Path, model: str, problem: str) -> None:
+        text = f"apiVersion: edgewise/v1\nmodel: {{{model}}}\nsites: {{a: {{machines: [this]}}}}\n"
+        with pytest.raises(BadDocument) as caught:
+            loaded(path, text)
+        assert [(fault.line, f"{fault.where}: {fault.problem}") for fault in caught.value.faults] == [(2, problem)]
+        assert not accepted_by_schema(text)
+
+    @pytest.mark.parametrize("file", ["train.py", "deep/train.py"])
+    def test_the_schema_takes_what_is_taken(self, path: Path, file: str) -> None:
+        text = LEAST.replace("file: m.onnx", f"train: {file}")
+        assert loaded(path, text).train == path.parent / file
+        assert accepted_by_schema(text)

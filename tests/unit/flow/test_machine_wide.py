@@ -17,17 +17,17 @@ def shared_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_folder_is_made_for_its_user_alone(shared_place: Path) -> None:
-    assert plan._machine_wide().stat().st_mode & 0o077 == 0
-    assert plan._machine_wide().parent == shared_place
+    assert plan.machine_wide().stat().st_mode & 0o077 == 0
+    assert plan.machine_wide().parent == shared_place
 
 
 def test_a_link_in_its_place_is_refused(shared_place: Path) -> None:
     elsewhere = shared_place / "elsewhere"
     elsewhere.mkdir()
-    plan._machine_wide().rmdir()
+    plan.machine_wide().rmdir()
     (shared_place / f"edgewise-{plan.os.getuid()}").symlink_to(elsewhere)
     with pytest.raises(StoreUnusable, match="not a folder of yours"):
-        plan._machine_wide()
+        plan.machine_wide()
 
 
 def test_a_lock_that_is_a_link_leaves_what_it_points_to_alone(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ MODULE = {
 }
 
 
-@pytest.mark.parametrize("runtime", RuntimeName, ids=str)
+@pytest.mark.parametrize("runtime", protocol.PACKAGES, ids=str)
 def test_a_missing_package_says_how_to_install_it(runtime: RuntimeName, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, f"edgewise.runtimes.{runtime.value}", raising=False)
     monkeypatch.setitem(sys.modules, MODULE[runtime], None)
@@ -31,14 +31,14 @@ def test_a_missing_package_says_how_to_install_it(runtime: RuntimeName, monkeypa
     assert caught.value.hint == f"pip install 'edgewise[{runtime.value}]'"
 
 
-@pytest.mark.parametrize("runtime", RuntimeName, ids=str)
+@pytest.mark.parametrize("runtime", protocol.PACKAGES, ids=str)
 def test_the_hint_names_an_extra_that_brings_the_package(runtime: RuntimeName) -> None:
     extras = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]["optional-dependencies"]
     assert any(wanted.startswith(protocol.PACKAGES[runtime]) for wanted in extras[runtime.value])
 
 
 def test_every_runtime_has_a_package_and_formats() -> None:
-    assert set(protocol.PACKAGES) == set(protocol.FORMATS) == set(RuntimeName)
+    assert set(protocol.PACKAGES) == set(protocol.FORMATS) == set(MODULE)
     assert all(protocol.FORMATS.values())
 
 
@@ -50,3 +50,8 @@ def test_versions_are_those_that_are_installed(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(importlib.metadata, "version", version)
     assert protocol.versions() == {RuntimeName.ONNXRUNTIME: "1.2.3", RuntimeName.LITERT: "1.2.3"}
+
+
+def test_what_belongs_to_other_machines_does_not_run_here() -> None:
+    with pytest.raises(MissingDependency, match="vela does not run here"):
+        protocol.loader(RuntimeName.VELA)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edgewise.errors import ChildFailed
 from edgewise.nouns import ModelFormat, RuntimeName
-from edgewise.runtimes import worker
+from edgewise.runtimes import protocol, worker
 from edgewise.runtimes.child import Child
 from edgewise.runtimes.samples import read_arrays, write_arrays
 from fakes import linear, models
@@ -80,7 +80,7 @@ def missing(what: str) -> None:
     pytest.skip(f"{what} is missing")
 
 
-@pytest.fixture(scope="module", params=list(RuntimeName), ids=str)
+@pytest.fixture(scope="module", params=list(protocol.PACKAGES), ids=str)
 def runtime(request: pytest.FixtureRequest) -> RuntimeName:
     name: RuntimeName = request.param
     if find_spec(MODULE[name]) is None:

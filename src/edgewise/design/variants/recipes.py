@@ -133,12 +133,13 @@ def _ideas(situation: Situation) -> Iterator[_Idea]:
         for runtime in _natives(other.format):
             options = {"precision": "f32"} if runtime is RuntimeName.OPENVINO else {}
             recipe = replace(
-                _given(other, f"{GIVEN}-{shown}", quantised=_is_quantised(other)), settings={"source": index}
+                _given(other, f"{GIVEN}-{shown}", quantised=is_quantised(other)), settings={"source": index}
             )
             yield _Idea(recipe=recipe, runtime=runtime, options=options)
 
 
-def _is_quantised(model: Model) -> bool:
+def is_quantised(model: Model) -> bool:
+    """True where most of its weights, or its operators, are 8-bit integers already."""
     return any(layer.operator in QUANTISED_OPERATORS for layer in model.layers) or any(
         dtype in ("int8", "uint8") and count * 2 > model.parameters
         for dtype, count in model.parameters_by_dtype.items()
@@ -151,7 +152,7 @@ def _natives(model_format: ModelFormat) -> list[RuntimeName]:
 
 
 def _given(model: Model, recipe_name: str, *, quantised: bool) -> Recipe:
-    precision = "int8" if quantised or _is_quantised(model) else "fp32"
+    precision = "int8" if quantised or is_quantised(model) else "fp32"
     return Recipe(name=recipe_name, method=GIVEN, format=model.format, precision=precision, settings={"source": 0})
 
 
@@ -247,7 +248,7 @@ def _ir(recipe_name: str, method: str, precision: str, **settings: str | bool | 
 def _openvino(situation: Situation, *, quantised: bool) -> Iterator[_Idea]:
     runtime, isa = RuntimeName.OPENVINO, situation.machine.cpu.isa
     exact = {"precision": "f32"}
-    quantised = quantised or _is_quantised(situation.model)
+    quantised = quantised or is_quantised(situation.model)
     refusal = "the model is quantised already" if quantised else ""
     has_bf16, has_fp16 = ("avx512_bf16" in isa or "amx_bf16" in isa), ("asimdhp" in isa or "amx_fp16" in isa)
     half = "f16" if has_fp16 and not has_bf16 else "bf16"

@@ -1,0 +1,26 @@
+"""The plan of a site, as the store keeps it: the last one that was made, by edge.yaml and site."""
+
+from pydantic import TypeAdapter
+
+from edgewise.flow.edgefile import Project
+from edgewise.nouns import Plan
+from edgewise.store import steps
+from edgewise.store.steps import Store
+
+PLAN = TypeAdapter(Plan)
+
+
+def remember(project: Project, made: Plan, store: Store) -> None:
+    """Keep `made` as the last plan of its site, with the logs that it names."""
+    logs = {verdict.design.log for verdict in made.verdicts} | {trial.log for trial in made.trials}
+    store.record(_key(project, made.site.name), PLAN.dump_python(made, mode="json"), blobs=tuple(sorted(logs - {""})))
+
+
+def recall(project: Project, site: str, store: Store) -> Plan | None:
+    """The last plan of `site`; None where none was made."""
+    known = store.recall(_key(project, site))
+    return None if known is None else PLAN.validate_python(known)
+
+
+def _key(project: Project, site: str) -> str:
+    return steps.key("plan", path=str(project.path.resolve()), site=site)
