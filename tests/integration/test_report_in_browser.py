@@ -1,6 +1,7 @@
 """The report in a real browser: it stands alone, links its parts, and fits every screen."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from playwright.sync_api import Browser, Page
 from edgewise.design.report import render
 from edgewise.nouns import Plan
 from fakes import plans
+from fakes.several_machines import several_machines_plan, structures
 
 POINT = "a.pt"
 SHOWN_ROWS = "tbody tr[data-d]:visible"
@@ -189,13 +191,72 @@ def apart(one: dict, other: dict, *, halo: float = 3.5) -> bool:
     return beside("x", "width") or beside("y", "height")
 
 
-CONTRAST = """() => {
+def everything() -> Plan:
+    """Several machines, configurations, advice and structures on one page."""
+    return replace(several_machines_plan(), trials=structures())
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1030, 1280])
+def test_machines_side_by_side_fit_every_width(show, width, scheme):
+    page = show(everything(), width=width, color_scheme=scheme)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for plot in page.locator(".panel > svg").all():
+        box = plot.bounding_box()
+        for mark in plot.locator("a use").all():
+            at = mark.bounding_box()
+            middle = (at["x"] + at["width"] / 2, at["y"] + at["height"] / 2)
+            assert box["x"] - 1 <= middle[0] <= box["x"] + box["width"] + 1
+            assert box["y"] - 1 <= middle[1] <= box["y"] + box["height"] + 1
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_labels_of_machines_do_not_touch_each_other_or_leave_the_page(show, width):
+    page = show(everything(), width=width)
+    for plot in page.locator(".panel").all():
+        boxes = [label.bounding_box() for label in plot.locator(".label text:visible").all()]
+        assert boxes
+        assert all(box["x"] >= 0 and box["x"] + box["width"] <= width for box in boxes)
+        assert all(apart(one, other) for index, one in enumerate(boxes) for other in boxes[index + 1 :])
+
+
+def test_a_mark_of_a_machine_opens_its_design_and_lights_up_in_both_panels(show):
+    page = show(everything())
+    mark = page.locator(".machines a.pt.lead").first
+    name = mark.get_attribute("data-d")
+    mark.dispatch_event("pointerover")
+    assert page.locator(f".machines a.pt.on[data-d='{name}']").count() == 2
+    mark.dispatch_event("click")
+    assert page.url.endswith("#" + name)
+    assert page.locator("dialog[open]").count() == 1
+    page.keyboard.press("Escape")
+    page.locator(".compared .what a").first.click()
+    assert page.locator("dialog[open]").count() == 1
+
+
+def test_each_panel_is_one_stop_of_the_tab_key(show):
+    page = show(everything())
+    for plot in page.locator(".machines .panel").all():
+        assert plot.locator("a.pt[tabindex='0']").count() == 1
+
+
+def test_structures_are_hovered_and_followed_to_their_row(show):
+    page = show(everything())
+    one = page.locator(".trials a.one").first
+    one.hover(force=True)
+    one.dispatch_event("click")
+    assert page.locator("dialog[open]").count() == 0
+    assert page.locator(one.get_attribute("href")).count() == 1
+
+
+TEXTS = ["body", ".lead", ".small", ".strip dd", ".note", ".badge.k-fits", ".badge.k-misses", ".badge.k-none", "h1 a"]
+CONTRAST = """(selectors) => {
   const parse = (text) => text.match(/[\\d.]+/g).map(Number);
   const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
     .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
     .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
   const back = light(parse(getComputedStyle(document.body).backgroundColor));
-  return ["body", ".lead", ".small", ".strip dd", ".note", ".badge.k-fits", ".badge.k-misses", ".badge.k-none", "h1 a"]
+  return selectors
     .map((selector) => light(parse(getComputedStyle(document.querySelector(selector)).color)))
     .map((front) => (Math.max(front, back) + 0.05) / (Math.min(front, back) + 0.05));
 }"""
@@ -204,9 +265,16 @@ CONTRAST = """() => {
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_keeps_a_contrast_of_4_5_in_both_schemes(show, scheme):
     page = show(plans.feasible_plan(), color_scheme=scheme)
-    assert min(page.evaluate(CONTRAST)) >= 4.5
+    assert min(page.evaluate(CONTRAST, TEXTS)) >= 4.5
     background = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)")
     assert (max(background) < 60) == (scheme == "dark")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_hues_of_machines_keep_a_contrast_of_3_in_both_schemes(show, scheme):
+    page = show(everything(), color_scheme=scheme)
+    selectors = [f".compared .key.hue{number}" for number in range(7)] + [".compared td", ".rankings li", ".faster"]
+    assert min(page.evaluate(CONTRAST, selectors)) >= 3
 
 
 def test_it_says_everything_without_javascript(show):

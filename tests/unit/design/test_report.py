@@ -3,7 +3,6 @@
 import re
 from dataclasses import replace
 from html import unescape
-from html.parser import HTMLParser
 
 import pytest
 from hypothesis import given
@@ -16,33 +15,9 @@ from edgewise.design.report._scale import Scale, fit, ticks
 from edgewise.design.report._text import clean_log, newest, page_bytes
 from edgewise.nouns import Measurement, Metric, Plan, Provenance, ProvenanceKind, Quantity
 from fakes import plans
+from fakes.pages import Tags, page_of, words
 
 _SOURCE = Provenance(kind=ProvenanceKind.MEASURED, by="this")
-
-
-class Tags(HTMLParser):
-    """Every tag of a page with its attributes."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(page)
-
-    def handle_starttag(self, tag, attrs):
-        self.found.append((tag, dict(attrs)))
-
-    def having(self, **wanted: str) -> list[dict[str, str | None]]:
-        return [a for _, a in self.found if all(v in (a.get(k.strip("_")) or "").split() for k, v in wanted.items())]
-
-
-def page_of(plan: Plan) -> str:
-    return render([plan], plans.logs_of(plan))
-
-
-def words(page: str) -> str:
-    """What a reader sees of a page, tags and runs of white space made one space."""
-    seen = re.sub(r"<(style|script)>.*?</\1>", "", page, flags=re.DOTALL)
-    return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]*>", " ", seen)))
 
 
 def figure(value: float, low: float, high: float, unit: str = "ms", spread: float | None = None) -> Measurement:
@@ -240,6 +215,7 @@ def test_a_log_is_shown_as_a_terminal_would_have_left_it():
         (figure(13342.7, 13061.8, 13623.6, "/s"), "13,340 /s", "13,060–13,620"),
         (figure(0.0028, -0.0011, 0.0067, ""), "0.003", "−0.001 to 0.007"),
         (figure(-0.0002, -0.004, 0.0036, ""), "0.000", "−0.004 to 0.004"),
+        (figure(7.9, 0.91, 804), "7.9 ms", "0.91–800"),
         (figure(64 * 2**20, 64 * 2**20, 64 * 2**20, "B"), "64.0 MiB", ""),
         (figure(0, 0, 0, ""), "0", ""),
     ],

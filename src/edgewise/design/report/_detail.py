@@ -3,17 +3,37 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from edgewise.design import figure_text
+from edgewise.design import figure_text, words
 from edgewise.design.report._marks import FINDINGS, Mark
 from edgewise.design.report._text import clean_log, newest
 from edgewise.nouns import Design, Measurement, Metric, Plan, Provenance, ProvenanceKind, Quantity, Stage, Verdict
 
-RUNTIMES = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "litert": "LiteRT"}
+RUNTIMES = {
+    "onnxruntime": "ONNX Runtime",
+    "openvino": "OpenVINO",
+    "litert": "LiteRT",
+    "tflite-micro": "TFLite Micro",
+    "vela": "Vela",
+    "edgetpu-compiler": "Edge TPU Compiler",
+    "tensorrt": "TensorRT",
+    "vitis-ai": "Vitis AI",
+    "neutron-converter": "Neutron Converter",
+    "tim-vx": "TIM-VX",
+    "migraphx": "MIGraphX",
+    "hailo-dataflow-compiler": "Hailo Dataflow Compiler",
+}
 _STAGES = {
     Stage.PROPOSED: "was proposed, and could not be built",
     Stage.BUILT: "was built, and could not be evaluated",
     Stage.EVALUATED: "was built and evaluated, not timed",
     Stage.TIMED: "was built, evaluated and timed",
+}
+_UNTIMED = {
+    ProvenanceKind.COMPILER: "was compiled for a machine that is not here; its latency is the compiler’s",
+    ProvenanceKind.CALIBRATED: "is for a machine that is not here; its latency is estimated",
+    ProvenanceKind.MODELLED: "is for a machine that nobody has built; its latency is computed by a model",
+    ProvenanceKind.PUBLISHED: "is for a machine that is not here; its latency is published",
+    ProvenanceKind.DECLARED: "is for a machine that is not here; its latency is declared",
 }
 _ORDER = {quantity: index for index, quantity in enumerate(Quantity)}
 
@@ -69,9 +89,17 @@ def detail(verdict: Verdict, plan: Plan, logs: Mapping[str, str], room: int) -> 
         recipe=_recipe(design), configuration=_configuration(design),
         files=tuple((file.name, figure_text.plain(file.size_bytes, "B"), file.digest) for file in files),
         remarks=tuple(dict.fromkeys((*design.caveats, *notes))), failure=design.failure,
-        stage=_STAGES[design.stage], on_frontier=verdict.on_frontier,
+        stage=_stage(design), on_frontier=verdict.on_frontier,
         log=_log(design, logs, room), log_digest=design.log,
     )  # fmt: skip
+
+
+def _stage(design: Design) -> str:
+    """How far it came; what nobody timed is not called so."""
+    latency = design.figures.get(Quantity.LATENCY_P50)
+    if design.machine != words.THIS and design.stage is Stage.TIMED and latency and latency.provenance.kind in _UNTIMED:
+        return _UNTIMED[latency.provenance.kind]
+    return _STAGES[design.stage]
 
 
 def _groups(figures: Mapping[Quantity, Measurement], metric: Metric) -> tuple[FigureGroup, ...]:
@@ -98,7 +126,7 @@ def _recipe(design: Design) -> tuple[tuple[str, str], ...]:
 
 def _configuration(design: Design) -> tuple[tuple[str, str], ...]:
     chosen = design.configuration
-    runtime = f"{RUNTIMES.get(chosen.runtime.value, chosen.runtime.value)} {chosen.version}"
+    runtime = f"{RUNTIMES.get(chosen.runtime.value, chosen.runtime.value)} {chosen.version}".strip()
     head = [("machine", design.machine), ("runtime", runtime), ("threads", str(chosen.threads))]
     return (*head, *_settings(chosen.options))
 

@@ -51,13 +51,23 @@ def around(x: float, y: float, radius: float = 7.0) -> Box:
     return Box(left=x - radius, top=y - radius, right=x + radius, bottom=y + radius)
 
 
-def place(text: str, x: float, y: float, marks: Sequence[Box], texts: Sequence[Box], frame: Box) -> Placed:
+def place(
+    text: str,
+    x: float,
+    y: float,
+    marks: Sequence[Box],
+    texts: Sequence[Box],
+    frame: Box,
+    *,
+    rises: Sequence[float] = _RISES,
+) -> Placed:
     """The nearest free place for `text` beside (x, y); the least crowded one where none is free.
 
-    To lie on another text is worse than to lie on a mark, to leave `frame` worse than both.
+    To lie on another text is worse than to lie on a mark, to leave `frame` worse than both. `rises` are how far up
+    or down it may be moved.
     """
     width = len(text) * CHARACTER
-    candidates = [_candidate(text, x, y, side, rise, width) for rise, side in product(_RISES, _SIDES)]
+    candidates = [_candidate(text, x, y, side, rise, width) for rise, side in product(rises, _SIDES)]
     return min(candidates, key=lambda candidate: _cost(candidate, marks, texts, frame))
 
 

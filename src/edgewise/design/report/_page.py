@@ -20,8 +20,9 @@ def render(plans: Sequence[Plan], logs: Mapping[str, str]) -> str:
 
     Args:
         plans: what to show; usually one.
-        logs: text by digest of every log that `Design.log` may name; the newest end of each is shown, as
-            much as leaves the page below 300 kB.
+        logs: text by digest of every log that `Design.log` may name; the newest end of each is shown, as much as
+            leaves the page below 300 kB. Beyond about sixty designs on several machines it is larger, by about
+            5 kB for each, and a log has 200 bytes.
     """
     bare = _render(plans, {}, 0)
     named = sum(verdict.design.log in logs for plan in plans for verdict in plan.verdicts)
@@ -42,7 +43,15 @@ def _render(plans: Sequence[Plan], logs: Mapping[str, str], room: int) -> str:
     environment.filters["short"] = short_digest
     views = [view(plan, number, logs, room) for number, plan in enumerate(plans)]
     template = environment.get_template("page.html.j2")
-    return template.render(views=views, style=Markup(_source("style.css")), script=Markup(_source("report.js")))  # noqa: S704
+    beside = [view for view in views if view.machines or view.configurations or view.advice or view.trials]
+    sheets = ("style.css", "machines.css") if beside else ("style.css",)
+    style = "".join(_source(name) for name in sheets)
+    return template.render(
+        views=views,
+        beside=bool(beside),
+        style=Markup(style),  # noqa: S704
+        script=Markup(_source("report.js")),  # noqa: S704
+    )
 
 
 def _source(name: str) -> str:

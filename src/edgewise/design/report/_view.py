@@ -4,19 +4,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edgewise.design import figure_text
+from edgewise.design.report._advice import Counsel, advice
 from edgewise.design.report._charts import Scatter, scatter
+from edgewise.design.report._configurations import Configurations, configurations
 from edgewise.design.report._coordinates import Coordinates, coordinates
 from edgewise.design.report._detail import RUNTIMES, Detail, detail
 from edgewise.design.report._facts import Fact, facts
+from edgewise.design.report._machines import Machines, machines
 from edgewise.design.report._marks import Mark, mark
+from edgewise.design.report._trials import Trials, trials
 from edgewise.nouns import Design, Measurement, Plan, ProvenanceKind, Quantity, Verdict
 
 _SHORT = {Quantity.LATENCY_P50: "p50", Quantity.LATENCY_P99: "p99", Quantity.DROP: "Drop",
-          Quantity.MEMORY: "Memory", Quantity.LOAD_TIME: "Load"}  # fmt: skip
+          Quantity.MEMORY: "Memory", Quantity.LOAD_TIME: "Load", Quantity.ENERGY: "Energy"}  # fmt: skip
 _COLUMNS = (
     Quantity.LATENCY_P50, Quantity.LATENCY_P99, Quantity.METRIC, Quantity.DROP,
     Quantity.MEMORY, Quantity.FLASH, Quantity.LOAD_TIME,
 )  # fmt: skip
+_COLUMNS_OF_SEVERAL = (*_COLUMNS[:-1], Quantity.ENERGY, Quantity.PRICE)
+"""Across machines price and energy decide; how long loading takes is told in the detail."""
 _ALWAYS = (
     Quantity.LATENCY_P50, Quantity.LATENCY_P99, Quantity.METRIC, Quantity.DROP, Quantity.MEMORY, Quantity.FLASH,
 )  # fmt: skip
@@ -101,6 +107,10 @@ class PlanView:
     feasible: int
     estimated: bool
     not_planned: tuple[tuple[str, str], ...]
+    machines: Machines | None
+    configurations: tuple[Configurations, ...]
+    advice: tuple[Counsel, ...]
+    trials: Trials | None
 
 
 def view(plan: Plan, number: int, logs: Mapping[str, str], room: int) -> PlanView:
@@ -123,7 +133,9 @@ def view(plan: Plan, number: int, logs: Mapping[str, str], room: int) -> PlanVie
         coordinates=coordinates(plan, ids), not_drawn=_not_drawn(plan, chart),
         feasible=sum(row.feasible for row in rows),
         estimated=any(not cell.measured for row in rows for cell in row.cells),
-        not_planned=tuple(sorted(plan.not_planned.items())),
+        not_planned=tuple(sorted(plan.not_planned.items())), machines=machines(plan, ids),
+        configurations=configurations(plan, ids), advice=advice(plan, ids),
+        trials=trials(plan, f"p{number}"),
     )  # fmt: skip
 
 
@@ -231,8 +243,9 @@ def _relaxed(plan: Plan, rows: Mapping[str, Row]) -> tuple[Relaxed, ...]:
 
 
 def _columns(plan: Plan) -> tuple[Column, ...]:
+    several = len({verdict.design.machine for verdict in plan.verdicts}) > 1
     columns = []
-    for quantity in _COLUMNS:
+    for quantity in _COLUMNS_OF_SEVERAL if several else _COLUMNS:
         figures = [v.design.figures[quantity] for v in plan.verdicts if quantity in v.design.figures]
         base = figures[0].unit if figures else ""
         unit = figure_text.common_unit([figure.value for figure in figures], base)

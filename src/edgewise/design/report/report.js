@@ -121,7 +121,7 @@
     if (clear) clear.addEventListener("click", () => { axes.forEach((axis) => axis.reset()); apply(); });
     highlight(plan, parts, rows);
     sorting(one(".designs", plan));
-    roving(all(".pt", plan));
+    for (const plot of all(".plot", plan)) roving(all(".pt", plot));
     apply();
   }
 
