@@ -4,10 +4,11 @@ import math
 from collections.abc import Iterator, Sequence
 
 from edgewise.design import words
-from edgewise.design.choose import FRONTIER, TIE, Choice, Ratio, choose, cost
+from edgewise.design.choose import FRONTIER, TIE, Choice, Ratio, choose
 from edgewise.design.judge import obstacles
+from edgewise.design.ranking import place, standing_for
 from edgewise.design.statistics import Estimate
-from edgewise.nouns import Design, Finding, Measurement, ProvenanceKind, Quantity, Stage, Verdict
+from edgewise.nouns import Design, Finding, Measurement, ProvenanceKind, Quantity, Verdict
 
 LATENCIES = (Quantity.LATENCY_P50, Quantity.LATENCY_P90, Quantity.LATENCY_P99)
 MUCH_LESS = 0.9
@@ -122,25 +123,16 @@ def _kinds(*figures: Measurement) -> str:
 
 def _other_machines(verdicts: Sequence[Verdict], chosen: Verdict) -> Iterator[str]:
     """What the other machines of the site could do, a sentence each: the best that fits, or what stands nearest."""
-    machines = dict.fromkeys(verdict.design.machine for verdict in verdicts if verdict.design.stage is Stage.TIMED)
-    for machine in machines:
-        timed = [v for v in verdicts if v.design.machine == machine and v.design.stage is Stage.TIMED]
-        fitting = [verdict.design for verdict in timed if verdict.feasible]
-        if machine == chosen.design.machine:
+    for machine in dict.fromkeys(verdict.design.machine for verdict in verdicts):
+        found = standing_for(machine, verdicts, chosen.design.name)
+        if machine == chosen.design.machine or found is None:
             continue
-        if not fitting:
-            nearest = min(
-                timed, key=lambda verdict: (len(obstacles(verdict)) or len(verdict.findings) + 1, _p50(verdict))
-            )
-            yield f"{_place(machine)} nothing fits; nearest is {nearest.design.name}: {nearest.reason}"
+        best = found.design
+        if not found.feasible:
+            yield f"on {place(machine)} nothing fits; nearest is {best.name}: {found.reason}"
             continue
-        best = min(fitting, key=cost)
         takes, dearer = _takes_by_figures(best, chosen.design), _dearer(best, chosen.design)
-        yield f"{_place(machine)} the best is {best.name}: it {takes}{dearer}"
-
-
-def _place(machine: str) -> str:
-    return "on this machine" if machine == words.THIS else f"on {machine}"
+        yield f"on {place(machine)} the best is {best.name}: it {takes}{dearer}"
 
 
 def _dearer(one: Design, other: Design) -> str:

@@ -67,16 +67,23 @@ def sentences(quantity: Quantity, leaders: Sequence[Leader], metric: Metric) -> 
 
 
 def _leader(machine: str, plan: Plan) -> Leader:
+    found = standing_for(machine, plan.verdicts, plan.choice)
+    if found is not None:
+        return Leader(machine=machine, verdict=found)
     here = [verdict for verdict in plan.verdicts if verdict.design.machine == machine]
+    reason = plan.not_planned.get(machine) or (here[0].reason if here else "no design was made for it")
+    return Leader(machine=machine, verdict=None, reason=reason)
+
+
+def standing_for(machine: str, verdicts: Sequence[Verdict], choice: str | None) -> Verdict | None:
+    """The design that stands for `machine`, as `Leader.verdict` says."""
+    here = (verdict for verdict in verdicts if verdict.design.machine == machine)
     timed = [verdict for verdict in here if Quantity.LATENCY_P50 in verdict.design.figures]
-    if not timed:
-        reason = plan.not_planned.get(machine) or (here[0].reason if here else "no design was made for it")
-        return Leader(machine=machine, verdict=None, reason=reason)
-    chosen = [verdict for verdict in timed if verdict.design.name == plan.choice]
+    chosen = [verdict for verdict in timed if verdict.design.name == choice]
     fitting = [verdict for verdict in timed if verdict.feasible]
     if chosen or fitting:
-        return Leader(machine=machine, verdict=min(chosen or fitting, key=lambda verdict: cost(verdict.design)))
-    return Leader(machine=machine, verdict=min(timed, key=_far))
+        return min(chosen or fitting, key=lambda verdict: cost(verdict.design))
+    return min(timed, key=_far, default=None)
 
 
 def _far(verdict: Verdict) -> tuple[int, tuple[float, float, float]]:
