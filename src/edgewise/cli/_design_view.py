@@ -4,7 +4,7 @@ from edgewise.cli import _sources
 from edgewise.cli._figures import figure, limit
 from edgewise.cli._plan_view import answer, asked, left_out, name_of, place, show_advice
 from edgewise.cli.output import Column, bullet, heading, sentence, table
-from edgewise.nouns import Design, Finding, LimitFinding, Plan, Quantity, Verdict
+from edgewise.nouns import Design, Finding, LimitFinding, Plan, Quantity, RuntimeConfiguration, RuntimeName, Verdict
 
 
 def show_choice(plan: Plan) -> None:
@@ -54,8 +54,7 @@ def show(plan: Plan, verdict: Verdict) -> None:
     sentence(f"recipe: {design.recipe.name} ({design.recipe.method}, {design.recipe.precision})")
     for key, setting in design.recipe.settings.items():
         sentence(f"  {key}: {setting}")
-    threads = "1 thread" if configuration.threads == 1 else f"{configuration.threads} threads"
-    sentence(f"runtime: {configuration.runtime} {configuration.version}, {threads}")
+    sentence(f"runtime: {_runtime(configuration)}")
     for key, option in configuration.options.items():
         sentence(f"  {key}: {option}")
     for note in design.variant.notes if design.variant else ():
@@ -63,6 +62,14 @@ def show(plan: Plan, verdict: Verdict) -> None:
     if design.log:
         sentence(f"log: {design.log}")
     _show_figures(plan, design)
+
+
+def _runtime(configuration: RuntimeConfiguration) -> str:
+    """With version and threads, as far as they mean something: an accelerator has no threads."""
+    name = f"{configuration.runtime} {configuration.version}".rstrip()
+    if configuration.runtime in (RuntimeName.ONNXRUNTIME, RuntimeName.OPENVINO, RuntimeName.LITERT):
+        name += ", 1 thread" if configuration.threads == 1 else f", {configuration.threads} threads"
+    return name
 
 
 def _show_figures(plan: Plan, design: Design) -> None:

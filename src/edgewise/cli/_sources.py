@@ -22,6 +22,8 @@ def show(rows: Sequence[Row], *, wide: bool = False) -> None:
     table(rows, columns, wide=wide)
     for number, text in enumerate(sources, 1):
         sentence(f"[{number}] {text}")
+    if sampled:
+        sentence("Intervals: 95 % of what was measured; otherwise as the source says.")
 
 
 def _load(figure: Measurement) -> str:
@@ -29,7 +31,7 @@ def _load(figure: Measurement) -> str:
 
 
 SAMPLED: tuple[Column[Row], ...] = (
-    Column(title="95 % INTERVAL", text=lambda row: interval(row[1])),
+    Column(title="INTERVAL", text=lambda row: interval(row[1])),
     Column(title="N", text=lambda row: str(row[1].n), right=True),
     Column(title="LOAD", text=lambda row: _load(row[1]), right=True, drop=1),
 )

@@ -125,7 +125,7 @@ def _other_machines(verdicts: Sequence[Verdict], chosen: Verdict) -> Iterator[st
     """What the other machines of the site could do, a sentence each: the best that fits, or what stands nearest."""
     for machine in dict.fromkeys(verdict.design.machine for verdict in verdicts):
         found = standing_for(machine, verdicts, chosen.design.name)
-        if machine == chosen.design.machine or found is None:
+        if machine == chosen.design.machine or found is None or found.design.failure:
             continue
         best = found.design
         if not found.feasible:
@@ -140,6 +140,8 @@ def _dearer(one: Design, other: Design) -> str:
     parts = []
     for quantity in (Quantity.PRICE, Quantity.ENERGY):
         ours, theirs = one.figures.get(quantity), other.figures.get(quantity)
+        if quantity is Quantity.PRICE and ours is None and theirs is not None and one.machine != words.THIS:
+            parts.append("its price is not known and counts as dearer")
         if ours is None or theirs is None:
             continue
         if ours.overlaps(theirs) and ours.value != theirs.value:

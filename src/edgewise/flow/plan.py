@@ -28,7 +28,7 @@ from edgewise.design.measure import Contestant, Timing
 from edgewise.design.statistics import Estimate
 from edgewise.errors import NotFound, StoreUnusable
 from edgewise.flow import absent, ground, recalibration, record
-from edgewise.flow.absent import Elsewhere
+from edgewise.flow.absent import Elsewhere, proposed
 from edgewise.flow.candidates import Evaluated, Work, evaluate
 from edgewise.flow.edgefile import Project
 from edgewise.flow.ground import Ground
@@ -108,7 +108,8 @@ def plan(
 
 def propose(project: Project, site: Site, *, machines: Sequence[Path] = ()) -> Sequence[Design]:
     """The designs that `plan` would try, and those it would not, with the reason; nothing is run."""
-    return ground.read(project, site, machines).designs
+    base = ground.read(project, site, machines)
+    return (*base.designs, *proposed.designs(base.designs, base.absent))
 
 
 def check(project: Project, sites: Sequence[Site], *, machines: Sequence[Path] = ()) -> None:

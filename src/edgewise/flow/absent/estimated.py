@@ -35,6 +35,8 @@ HALF = frozenset({RuntimeName.TENSORRT, RuntimeName.MIGRAPHX})
 """Compilers that compute in fp16 where they may."""
 QUANTISES = frozenset({RuntimeName.TENSORRT, RuntimeName.VITIS_AI, RuntimeName.HAILO})
 """Compilers that take an ONNX file with int8 by scales."""
+DYNAMIC = "dynamic-int8"
+"""Quantises activations as it runs, which no published row and no other compiler does."""
 BARE_METAL = ("armv8.1-m",)
 """Architectures without an operating system, where all calls are alike."""
 TAIL = (Quantity.LATENCY_P90, Quantity.LATENCY_P99)
@@ -79,8 +81,8 @@ def designs(
     kept: dict[str, Estimated] = {}
     known = {runtime.value: runtime for runtime in RuntimeName}
     for part in absent.machine.accelerators:
-        for name in part.compilers:
-            runtime = known.get(name)
+        for compiler in part.compilers:
+            runtime = known.get(compiler)
             if runtime is None or runtime is RuntimeName.VELA:
                 continue
             for carried in _carried(runtime, part, here, evaluated, integer, half, work):
@@ -129,10 +131,7 @@ def _carried(
         return
     if runtime in HALF and half is not None:
         yield half if isinstance(half, NoSource) else Carried(source=half, precision="fp16")
-    taken = RuntimeName.ONNXRUNTIME if runtime in HALF | QUANTISES else runtime
-    precisions = {"int8"} if runtime in HALF | QUANTISES else {"fp32", "int8"}
-    if runtime is RuntimeName.OPENVINO and part.kind is not AcceleratorKind.CPU:
-        precisions = {"fp32", "int8"}
+    taken, precisions = taken_from(runtime)
     sign = 1 if work.judge.metric.higher_is_better else -1
     for precision in sorted(precisions):
         alike = [
@@ -140,12 +139,20 @@ def _carried(
             for design in here
             if design.configuration.runtime is taken
             and design.recipe.precision == precision
+            and design.recipe.method != DYNAMIC
             and design.stage in (Stage.EVALUATED, Stage.TIMED)
             and not design.failure
         ]
         if alike:
             best = max(alike, key=lambda design: sign * design.figures[Quantity.METRIC].value)
             yield _of_design(best, evaluated, work, half=part.kind is not AcceleratorKind.CPU)
+
+
+def taken_from(runtime: RuntimeName) -> tuple[RuntimeName, frozenset[str]]:
+    """Whose variants here `runtime` can be given, and in which precisions."""
+    if runtime in HALF | QUANTISES:
+        return RuntimeName.ONNXRUNTIME, frozenset({"int8"})
+    return runtime, frozenset({"fp32", "int8"})
 
 
 def _of_design(design: Design, evaluated: Evaluated, work: Work, *, half: bool) -> Carried:
@@ -183,7 +190,7 @@ def _designed(
         if key is Quantity.PRICE or part.kind is AcceleratorKind.CPU
     }
     design = Design(
-        name=_name(source.variant.recipe.name, runtime, part, machine.name),
+        name=name(source.variant.recipe.name, runtime, part, machine.name),
         machine=machine.name,
         recipe=source.variant.recipe,
         configuration=RuntimeConfiguration(
@@ -240,7 +247,7 @@ def _tail(
 
 def _without(carried: NoSource, runtime: RuntimeName, part: Accelerator, absent: Absent) -> Design:
     return Design(
-        name=_name(carried.recipe.name, runtime, part, absent.machine.name),
+        name=name(carried.recipe.name, runtime, part, absent.machine.name),
         machine=absent.machine.name,
         recipe=carried.recipe,
         configuration=RuntimeConfiguration(runtime=runtime, version="", threads=1, options={"accelerator": part.name}),
@@ -250,6 +257,6 @@ def _without(carried: NoSource, runtime: RuntimeName, part: Accelerator, absent:
     )
 
 
-def _name(recipe: str, runtime: RuntimeName, part: Accelerator, machine: str) -> str:
+def name(recipe: str, runtime: RuntimeName, part: Accelerator, machine: str) -> str:
     """`runtime/recipe@machine`, with the accelerator where it is not the CPU."""
     return f"{runtime}/{recipe}{'' if part.kind is AcceleratorKind.CPU else f'+{part.name}'}@{machine}"

@@ -35,8 +35,8 @@ from edgewise.nouns import (
 from edgewise.runtimes.samples import Array
 
 CALIBRATIONS = ("minmax", "percentile")
-HALF = "fp16 at every node, converted on this machine's CPU"
-REFERENCE = "TFLite's reference arithmetic, emulated bit by bit"
+HALF = "this machine, rounded to fp16 at every node"
+REFERENCE = "an emulation of TFLite's reference kernels, exact to the bit"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
