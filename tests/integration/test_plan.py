@@ -152,15 +152,6 @@ def test_nothing_fits_and_the_relaxation_is_true(planned: tuple[Place, Plan]):
         here.write()
 
 
-def test_another_machine_of_the_catalogue_is_named_as_not_planned(planned: tuple[Place, Plan]):
-    here, _ = planned
-    here.write(machines="[{name: this, threads: 1}, coral-dev-board]")
-    try:
-        assert "not at hand" in here.plan().not_planned["coral-dev-board"]
-    finally:
-        here.write()
-
-
 def test_declared_power_gives_energy_marked_as_declared(planned: tuple[Place, Plan]):
     here, _ = planned
     here.write(machines="[{name: this, threads: 1, power: 12W, price: 90USD}]", budget="{energy: 1J, price: 100USD}")

@@ -179,3 +179,20 @@ def test_an_unknown_machine_offers_the_nearest(tmp_path: Path):
     with pytest.raises(UnknownMachine) as caught:
         made(path)
     assert "coral-dev-board" in caught.value.hint
+
+
+def test_what_a_device_measured_recalibrates_its_estimates(tmp_path: Path):
+    path = written(tmp_path, "[{name: this, threads: 1}]")
+    project = edgefile.load(path)
+    before = made(written(tmp_path, f"[{CPUS}]"))
+    written(tmp_path, "[{name: this, threads: 1}]")
+    project = edgefile.load(path)
+    here = plan.plan(project, project.sites[0], folder=tmp_path / "store", wait=True, device_name=CPUS)
+    after = made(written(tmp_path, f"[{CPUS}]"))
+    name = f"litert/tflite-fp32@{CPUS}"
+    measured = here.verdict("litert/tflite-fp32@1t").design.figures[Quantity.LATENCY_P50]
+    estimate = after.verdict(name).design.figures[Quantity.LATENCY_P50]
+    assert estimate.provenance.kind is ProvenanceKind.CALIBRATED
+    assert measured.value / 2 < estimate.value < measured.value * 2
+    old = before.verdict(name).design.figures.get(Quantity.LATENCY_P50)
+    assert old is None or estimate.high / estimate.low < old.high / old.low
