@@ -1,6 +1,6 @@
-"""`edgewise inspect`: what is in a model file."""
+"""`edgewise inspect`: what is in a model file, and what it compiles for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -9,31 +9,61 @@ import typer
 from edgewise import units
 from edgewise.cli._figures import count, plain
 from edgewise.cli.config import Output, settings
-from edgewise.cli.options import OutputFlag
+from edgewise.cli.options import OutputFlag, ProgressFlag, StoreFlag
 from edgewise.cli.output import Column, data, heading, names, sentence, table
+from edgewise.cli.progress import drawing
 from edgewise.design import models
+from edgewise.design.iree.prove import TIMEOUT_S, Proof, prove_all
+from edgewise.design.iree.targets import TARGETS
 from edgewise.nouns import Layer, Model, Tensor
+from edgewise.store.steps import Store
 
 Shape = tuple[int | str, ...]
 
 
 def run(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="An .onnx or .tflite file.", dir_okay=False)],
+    compile_for: Annotated[
+        str | None,
+        typer.Option(metavar="TARGET,...", help=f"Prove with IREE that it compiles for: {', '.join(TARGETS)}."),
+    ] = None,
+    timeout: Annotated[
+        float, typer.Option(metavar="SECONDS", min=1.0, help="At most, for one compilation.")
+    ] = TIMEOUT_S,
+    store: StoreFlag = None,
+    progress: ProgressFlag = None,
     output: OutputFlag = None,
 ) -> None:
     """Show what is in a model file.
 
     Inputs, outputs, parameters, and multiply-accumulates (MACs) of one inference. Every layer: -o wide.
+
+    With --compile-for, whether a compiler takes every operator of an ONNX model to a target that is not here. Nothing
+    is run there, so it says nothing about speed or accuracy.
+
+    Example: edgewise inspect model.onnx --compile-for aarch64,vulkan,cuda-sm_87
     """
-    form = settings(output=output).output
+    chosen = settings(store=store, progress=progress, output=output)
+    form = chosen.output
     found = models.read(model)
+    proofs: Sequence[Proof] = ()
+    if compile_for is not None:
+        targets = [name.strip() for name in compile_for.split(",") if name.strip()]
+        if not targets:
+            raise typer.BadParameter(f"no target given: one or more of {', '.join(TARGETS)}")
+        with drawing(chosen.progress) as listener:
+            proofs = prove_all(model, targets, store=Store(chosen.store), timeout_s=timeout, progress=listener)
     match form:
         case Output.TABLE | Output.WIDE:
             _show(found, wide=form is Output.WIDE)
+            if proofs:
+                heading(f"Compiled with {proofs[0].tool}")
+                table(proofs, PROOF_COLUMNS, wide=form is Output.WIDE)
         case Output.NAME:
             names([found.name])
         case _:
-            data(document(found), form)
+            compiled = {} if compile_for is None else {"compiled": plain(proofs)}
+            data({**document(found), **compiled}, form)
 
 
 def document(model: Model) -> Mapping[str, object]:
@@ -80,11 +110,23 @@ def shape(axes: Shape) -> str:
     return f"[{', '.join(str(axis) for axis in axes)}]"
 
 
+def size(size_bytes: int | None) -> str:
+    """Bytes as people read them; "-" where there are none."""
+    return "-" if size_bytes is None else units.show(size_bytes, units.SIZE)
+
+
 SIGNATURE_COLUMNS: list[Column[tuple[str, Tensor]]] = [
     Column(title="KIND", text=lambda row: row[0]),
     Column(title="NAME", text=lambda row: row[1].name),
     Column(title="DTYPE", text=lambda row: row[1].dtype),
     Column(title="SHAPE", text=lambda row: shape(row[1].shape)),
+]
+PROOF_COLUMNS: list[Column[Proof]] = [
+    Column(title="TARGET", text=lambda proof: proof.target),
+    Column(title="COMPILES", text=lambda proof: "yes" if proof.compiles else "no" if proof.decided else "unknown"),
+    Column(title="TIME", text=lambda proof: units.show(proof.seconds * 1e3, units.TIME), right=True),
+    Column(title="SIZE", text=lambda proof: size(proof.size_bytes), right=True),
+    Column(title="WHY NOT", text=lambda proof: proof.reason or "-", least=24),
 ]
 LAYER_COLUMNS: list[Column[Layer]] = [
     Column(title="LAYER", text=lambda layer: layer.name),
