@@ -13,7 +13,8 @@ from edgewise.design.estimate import kept
 from edgewise.design.estimate.held_out import Error, by_name, by_network
 from edgewise.design.estimate.hierarchy import ENERGY, Key, Point, Prices, Shape, fit, shape_of
 from edgewise.design.estimate.intervals import FEWEST, LEAST_SPREAD, Width, width
-from edgewise.design.estimate.observations import Observation, energies, latencies
+from edgewise.design.estimate.joined import joined
+from edgewise.design.estimate.observations import Observation, energies, latencies, published
 from edgewise.design.estimate.terms import MachineKind
 from edgewise.nouns import Quantity
 
@@ -57,9 +58,22 @@ def fitted(observations: Sequence[Observation], kind: MachineKind, quantity: Qua
 
 @lru_cache(maxsize=16)
 def _fitted(observations: tuple[Observation, ...], kind: MachineKind, quantity: Quantity) -> Fitted | None:
-    points = energies(observations, kind) if quantity is Quantity.ENERGY else latencies(observations, kind)
+    """The whole fit of few rows; of the published ones the kept fit, with whatever is new joined to it."""
+    built_in = frozenset(each.row for each in published())
+    own = [each for each in observations if each.row not in built_in]
+    rest = [each for each in observations if each.row in built_in]
+    more, points = _points(own, kind, quantity), _points(rest, kind, quantity)
+    shape: Shape = ENERGY if quantity is Quantity.ENERGY else shape_of(kind)
+    known = kept.recall(points, shape) if points else None
+    if known is None:
+        points, more = [*points, *more], []
     if not points:
         return None
-    shape: Shape = ENERGY if quantity is Quantity.ENERGY else shape_of(kind)
-    prices, errors = kept.recall(points, shape) or (fit(points, shape), tuple(by_network(points, shape)))
-    return Fitted(kind=kind, points=tuple(points), prices=prices, errors=errors)
+    prices, errors = known or (fit(points, shape), tuple(by_network(points, shape)))
+    if more:
+        prices = joined(prices, more, points)
+    return Fitted(kind=kind, points=(*points, *more), prices=prices, errors=errors)
+
+
+def _points(observations: Sequence[Observation], kind: MachineKind, quantity: Quantity) -> list[Point]:
+    return energies(observations, kind) if quantity is Quantity.ENERGY else latencies(observations, kind)
