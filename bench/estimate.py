@@ -3,9 +3,11 @@
 For every kind of machine with published rows: each network is held out of *all* machines ("new network", as a user's
 model is), each row is held out alone ("new row": other machines have run the network), and the held-out figures are
 compared with their estimates. Coverage is the share of held-out figures inside their 90 % interval, which is made
-from the errors on other networks.
+from the errors on other networks. CPUs are held out as whole machines too ("new machine"): what a plan says of a CPU
+that nobody has published a row of, by rows of the same core where there are some ("as a plan does") or always by what
+cores compute in a cycle ("by its peak").
 
-    python bench/estimate.py [--kinds NAME …] [--workers N] [--write]
+    OPENBLAS_NUM_THREADS=1 python bench/estimate.py [--kinds NAME …] [--workers N] [--write]
 """
 
 import argparse
@@ -18,10 +20,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from edgewise.design.estimate import by_machine, support
+from edgewise.design.estimate.fitted import fitted
 from edgewise.design.estimate.held_out import Score, by_network, by_row, score
 from edgewise.design.estimate.hierarchy import ENERGY, shape_of
 from edgewise.design.estimate.observations import energies, latencies, published
 from edgewise.design.estimate.terms import MachineKind
+from edgewise.nouns import Quantity
 
 README = Path(__file__).parent / "README.md"
 MARK = "<!-- written by bench/estimate.py --write -->"
@@ -40,11 +45,14 @@ class Line:
     held_out: str
     score: Score
     most_error: float | None
+    coverage_only: bool = False
 
     @property
     def cells(self) -> tuple[str, ...]:
         """As text, in the order of `HEADS`."""
         score, asked, met = self.score, "", ""
+        if self.coverage_only:
+            asked, met = f"at least {LEAST_COVERAGE:.0%} inside", self._met(float("inf"))
         if self.most_error is not None:
             asked = f"at most {self.most_error:.0%}, at least {LEAST_COVERAGE:.0%} inside"
             met = self._met(self.most_error)
@@ -101,6 +109,27 @@ def of_kind(kind: MachineKind) -> list[Line]:
             errors = hold(points, shape)
             if errors:
                 found.append(Line(kind=kind, figure=figure, held_out=words, score=score(errors), most_error=asked))
+    return found + new_machines(kind)
+
+
+def new_machines(kind: MachineKind) -> list[Line]:
+    """Latency of CPUs of which no row is known."""
+    known = fitted(published(), kind, Quantity.LATENCY_P50) if not kind.overlaps else None
+    found = []
+    for words, route in (("as a plan does", support.find), ("by its peak", support.of_cores)):
+        held = by_machine.by_machine(known, route) if known is not None else []
+        if held:
+            machines = len({one.error.series[0] for one in held})
+            found.append(
+                Line(
+                    kind=kind,
+                    figure="latency",
+                    held_out=f"new machine, {words} ({machines})",
+                    score=by_machine.score(held),
+                    most_error=None,
+                    coverage_only=True,
+                )
+            )
     return found
 
 

@@ -271,6 +271,20 @@ class AcceleratorKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """Like cores inside a CPU.
+
+    Attributes:
+        core: name in the table of cores (`hardware/cores`): "cortex-a53".
+        clock: the highest that is published, in Hz; None where none is.
+    """
+
+    core: str
+    cores: int
+    clock: Measurement | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Accelerator:
     """What computes, inside a Machine.
 
@@ -279,7 +293,8 @@ class Accelerator:
         title: the part's own name: "4x Cortex-A53 at 1.5 GHz".
         peak_rate: operations per second by dtype name (a multiply-accumulate counts as two).
         dtypes: what it computes in; includes all keys of `peak_rate`.
-        clock: in Hz, None where nobody publishes it.
+        clock: in Hz, None where nobody publishes it; a CPU's stand in its clusters.
+        clusters: of a CPU, the fastest first; empty where its cores are not known.
         isa: instruction-set flags that decide numerics and speed ("avx2", "avx_vnni", "asimddp").
         compilers: what compiles for it ("openvino", "vela", "tensorrt", "edgetpu-compiler").
         operators: where the list of supported operators is published, or "" for a full CPU.
@@ -293,6 +308,7 @@ class Accelerator:
     peak_rate: Mapping[str, Measurement] = field(default_factory=dict)
     cores: int | None = None
     clock: Measurement | None = None
+    clusters: tuple[Cluster, ...] = ()
     isa: tuple[str, ...] = ()
     compilers: tuple[str, ...] = ()
     operators: str = ""

@@ -15,11 +15,23 @@ from edgewise.design.estimate.intervals import Width
 from edgewise.design.estimate.latency import Place, of_layers
 from edgewise.design.estimate.observations import Observation, of_kind, published
 from edgewise.design.estimate.support import Support
-from edgewise.design.estimate.terms import MachineKind, dtype_of, kind_of
+from edgewise.design.estimate.terms import COMPUTE, MachineKind, dtype_of, kind_of
 from edgewise.errors import NoBasis
 from edgewise.hardware import operators
-from edgewise.nouns import Accelerator, Layer, Machine, Measurement, Model, Provenance, ProvenanceKind, Quantity
+from edgewise.nouns import (
+    Accelerator,
+    AcceleratorKind,
+    Layer,
+    Machine,
+    Measurement,
+    Model,
+    Provenance,
+    ProvenanceKind,
+    Quantity,
+)
 
+FAR_BELOW = 4
+"""A model that is this many times smaller than any network of the rows is outside of what they speak of."""
 _HINT = "add rows of your own (docs/reference/calibration.md), or measure on the machine"
 
 
@@ -65,6 +77,7 @@ def estimate(
     caveats = (
         *uncounted,
         *backing.caveats,
+        *_of_size(model, own),
         *_of_width(width),
         *_of_coverage(cover, fallback_ms),
         *host_words,
@@ -142,9 +155,13 @@ def _support(
         backing = support.find(found, machine, accelerator, precision=precision, runtime=runtime, threads=threads)
         if backing is not None:
             return found, backing
-    rate = "" if dtype_of(precision) in accelerator.peak_rate else f", and the catalogue has no {precision} peak rate"
-    message = f"nothing published supports a latency of {machine.name}'s {accelerator.name} in {precision}{rate}"
-    raise NoBasis(message, hint=f"one row of it, or a peak rate, would do: {_HINT}")
+    message = f"nothing published supports a latency of {machine.name}'s {accelerator.name} in {precision}"
+    lacks, remedy = f", and the catalogue has no {precision} peak rate", "a peak rate"
+    if accelerator.kind is AcceleratorKind.CPU:
+        lacks = ", and what its cores compute in a cycle, or their clock, is not known"
+        remedy = "its cores with their clock, or a peak rate"
+    lacks = "" if dtype_of(precision) in accelerator.peak_rate else lacks
+    raise NoBasis(f"{message}{lacks}", hint=f"one row of it, or {remedy}, would do: {_HINT}")
 
 
 def _host(rows: Sequence[Observation], machine: Machine, precision: str) -> tuple[Place, Width, tuple[str, ...]]:
@@ -202,6 +219,17 @@ def _by(found: Fitted, backing: Support) -> str:
 
 def _date(rows: Sequence[Observation], kind: MachineKind) -> str:
     return max((each.row.date for each in of_kind(rows, kind)), default="")
+
+
+def _of_size(model: Model, found: Fitted) -> tuple[str, ...]:
+    """What is said of a model far below the rows: overheads that hardly count in theirs may be most of its time."""
+    least = min(float(point.amounts[:, list(COMPUTE)].sum()) for point in found.points)
+    macs = sum(layer.macs or 0 for layer in model.layers)
+    if macs * FAR_BELOW >= least:
+        return ()
+    return (
+        f"it has {macs / 1e6:.3g} million multiply-accumulates, the smallest network of the rows {least / 1e6:.3g}",
+    )
 
 
 def _of_width(width: Width, what: str = "latency") -> tuple[str, ...]:

@@ -3,14 +3,14 @@
 1. The same machine, accelerator and precision.
 2. The same machine and accelerator in another precision or runtime.
 3. The same part elsewhere: an accelerator of the same name, a CPU with the same cores.
-4. The catalogue's peak rate, with the efficiency that machines of the kind reach of theirs.
+4. The peak rate, an accelerator's from the catalogue and a CPU's from its cores (`cores.py`), with the efficiency that
+   machines of the kind reach of theirs.
 
 Each step away adds a source of error, which is measured on the rows: how far apart levels are between the series of
 one machine, or between machines beside their peak rates.
 """
 
 import math
-import re
 import statistics
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +21,7 @@ from itertools import combinations
 import numpy as np
 from scipy import stats
 
+from edgewise.design.estimate import cores
 from edgewise.design.estimate.fitted import Fitted
 from edgewise.design.estimate.hierarchy import Key, total
 from edgewise.design.estimate.intervals import LEVEL
@@ -32,8 +33,6 @@ OPERATIONS_PER_MAC = 2
 MS_PER_S = 1e3
 UNKNOWN_SPREAD = math.log(2)
 """Standard deviation of a level, where too few rows show one: a factor of two."""
-_CORES = re.compile(r"((?:Cortex|Neoverse)-[A-Z]+\d+\w*)(?: at ([\d.]+) (GHz|MHz))?")
-_HZ = {"GHz": 1e9, "MHz": 1e6}
 _GENERIC = frozenset({"cpu", "host-cpu", "gpu", "npu", "dla", "igpu", "dgpu"})
 """Names that say what an accelerator is, not which."""
 _LEAST_LEVEL, _MOST_LEVEL, _HALVINGS = 0.0, 8.0, 30
@@ -88,7 +87,11 @@ def find(
     if here:
         key = max(here, key=rank)
         return _of_rows(fitted, key, precision=precision, runtime=runtime, threads=threads, rows=rows[key])
-    return _of_alike(fitted, machine, accelerator, rank) or _of_peak(fitted, machine, accelerator, precision)
+    return (
+        _of_alike(fitted, machine, accelerator, rank, precision=precision, threads=threads)
+        or of_cores(fitted, machine, accelerator, precision=precision, runtime=runtime, threads=threads)
+        or _of_peak(fitted, machine, accelerator, precision)
+    )
 
 
 def _of_rows(fitted: Fitted, key: Key, *, precision: str, runtime: str, threads: int | None, rows: int) -> Support:
@@ -114,28 +117,96 @@ def _of_level(fitted: Fitted, rows: int) -> float:
 
 
 def _of_alike(
-    fitted: Fitted, machine: Machine, accelerator: Accelerator, rank: Callable[[Key], tuple[bool, bool, bool, float]]
+    fitted: Fitted,
+    machine: Machine,
+    accelerator: Accelerator,
+    rank: Callable[[Key], tuple[bool, bool, bool, float]],
+    *,
+    precision: str,
+    threads: int | None,
 ) -> Support | None:
-    parts = {key: part for key in fitted.prices.series if (part := _part(key)) is not None}
-    alike = {key: scale for key, part in parts.items() if (scale := _alike(part, accelerator)) is not None}
-    alike |= {
-        key: 1.0 for key in fitted.prices.series if key[1] == accelerator.name and accelerator.name not in _GENERIC
-    }
+    asked = cores.used(accelerator, threads)
+    alike = _of_same_core(fitted, accelerator, precision, asked)
+    named = {key for key in fitted.prices.series if key[1] == accelerator.name and accelerator.name not in _GENERIC}
+    alike |= dict.fromkeys(named - set(alike))
     if not alike:
         return None
     key = max(alike, key=rank)
+    scale = alike[key]
+    unknown = scale is None and key not in named
     return Support(
-        prices=fitted.prices.series[key] + math.log(alike[key]),
+        prices=fitted.prices.series[key] + math.log(scale or 1.0),
         series=key,
         rows=0,
-        spread=_between(fitted, lambda series: (_family(parts.get(series), series), *series[2:])),
+        spread=math.hypot(
+            _between(fitted, lambda series: (_family(series), *series[2:]), _log_clock),
+            UNKNOWN_SPREAD if unknown else 0.0,
+        ),
         basis=f"rows of the same part in {key[0]} ({_words(key)})",
-        caveats=(f"{machine.name} has no rows of its own: those of the same part in {key[0]} stand in for them",),
+        caveats=(
+            f"{machine.name} has no rows of its own: those of the same part in {key[0]} stand in for them",
+            *(("clocks and threads of both are not known and are taken to be the same",) if unknown else ()),
+        ),
     )
+
+
+def _of_same_core(fitted: Fitted, accelerator: Accelerator, precision: str, asked: int) -> dict[Key, float | None]:
+    """Series whose fastest cores are `accelerator`'s, and how many times as long it takes with `asked` threads.
+
+    Where its own peak is known, only series in the same precision whose peak is known too: an estimate by the peak is
+    better than rows of which nobody knows how to bring them here. Else the scale is None.
+    """
+    own = accelerator.clusters
+    same = [key for key in fitted.prices.series if own and _first_core(key) == own[0].core]
+    ideal = cores.ideal_ms_per_mac(own, precision, asked)
+    if not same or ideal is None:
+        return dict.fromkeys(same)
+    told = cores.reached(fitted, precision=precision, runtime="")
+    slope = told.slope if told else 0.0
+    found: dict[Key, float | None] = {}
+    for key in same:
+        theirs = cores.clusters_of(key)
+        count = cores.threads_of(key, theirs)
+        other = cores.ideal_ms_per_mac(theirs, key[3], count) if count else None
+        if other is not None and count is not None and dtype_of(key[3]) == dtype_of(precision):
+            found[key] = ideal / other * (asked / count) ** slope
+    return found
+
+
+def _first_core(key: Key) -> str:
+    clusters = cores.clusters_of(key)
+    return clusters[0].core if clusters else ""
 
 
 def _words(key: Key) -> str:
     return ", ".join([key[2], key[3], *([f"{key[4]} threads"] if key[4] else [])])
+
+
+def of_cores(
+    fitted: Fitted, machine: Machine, accelerator: Accelerator, *, precision: str, runtime: str, threads: int | None
+) -> Support | None:
+    """A CPU by what its cores compute in a cycle."""
+    asked = cores.used(accelerator, threads)
+    ideal = cores.ideal_ms_per_mac(accelerator.clusters, precision, asked)
+    told = cores.reached(fitted, precision=precision, runtime=runtime) if ideal is not None else None
+    if ideal is None or told is None:
+        return None
+    names = ", ".join(sorted({place[0] for place in told.levels}))
+    what = " and ".join(dict.fromkeys(cluster.core for cluster in accelerator.clusters))
+    family = cores.family_of(accelerator.clusters)
+    kin = told.of_family(family)
+    lone = (f"of these only {' and '.join(kin) or 'none'} runs the kernels of {family} cores",)
+    return Support(
+        prices=told.prices(ideal, asked),
+        series=(),
+        rows=0,
+        spread=_of_machines(list(told.levels.values())),
+        basis=f"the peak of its {what} cores at {asked} threads and the efficiency of {names}",
+        caveats=(
+            f"{machine.name} has no rows: it is taken to reach as much of its cores' peak as {names}",
+            *(lone if len(kin) < cores.FEWEST_MACHINES else ()),
+        ),
+    )
 
 
 def _of_peak(fitted: Fitted, machine: Machine, accelerator: Accelerator, precision: str) -> Support | None:
@@ -215,18 +286,14 @@ def _part(key: Key) -> Accelerator | None:
     return next((part for each in (*here, *anywhere) for part in each.accelerators if part.name == key[1]), None)
 
 
-def _alike(one: Accelerator, other: Accelerator) -> float | None:
-    """How many times as long `other` takes as `one`, a CPU with the same cores; None where they are not alike."""
-    first, second = _CORES.search(one.title), _CORES.search(other.title)
-    if first is None or second is None or first[1] != second[1]:
-        return None
-    clocks: list[float] = [float(found[2]) * _HZ[found[3]] for found in (first, second) if found[2]]
-    return clocks[0] / clocks[1] if len(clocks) == 2 else 1.0
+def _family(key: Key) -> str:
+    return _first_core(key) or (key[1] if key[1] not in _GENERIC else key[0])
 
 
-def _family(part: Accelerator | None, key: Key) -> str:
-    found = _CORES.search(part.title) if part is not None else None
-    return found[1] if found else key[1] if key[1] not in _GENERIC else key[0]
+def _log_clock(key: Key) -> float:
+    clusters = cores.clusters_of(key)
+    clock = clusters[0].clock if clusters else None
+    return math.log(clock.value) if clock is not None else 0.0
 
 
 def _of_machines(levels: Sequence[float]) -> float:
@@ -238,10 +305,15 @@ def _of_machines(levels: Sequence[float]) -> float:
     return float(spread * ratio)
 
 
-def _between(fitted: Fitted, group: Callable[[Key], object]) -> float:
-    """How far apart the levels of two series of one group are, as a standard deviation of the log."""
+def _between(fitted: Fitted, group: Callable[[Key], object], level: Callable[[Key], float] = lambda _: 0.0) -> float:
+    """How far apart the levels of two series of one group are, as a standard deviation of the log.
+
+    `level` is the log of what makes them apart and is known: a clock.
+    """
     apart = [
         float(fitted.prices.series[one][Term.DENSE] - fitted.prices.series[other][Term.DENSE])
+        + level(one)
+        - level(other)
         for one, other in combinations(sorted(fitted.prices.series), 2)
         if group(one) == group(other)
     ]

@@ -15,7 +15,8 @@ from pydantic_core import InitErrorDetails
 
 from edgewise import units
 from edgewise.documents import Document
-from edgewise.nouns import Accelerator, AcceleratorKind, Machine, Measurement, Provenance, ProvenanceKind
+from edgewise.hardware import cores
+from edgewise.nouns import Accelerator, AcceleratorKind, Cluster, Machine, Measurement, Provenance, ProvenanceKind
 
 THIS = "this"
 
@@ -98,6 +99,23 @@ class PowerDocument(Document):
     loaded: FigureDocument[Power] | None = None
 
 
+def _core(text: object) -> str:
+    known = sorted(cores.cores())
+    if text in known:
+        return str(text)
+    near = get_close_matches(str(text)[:80], known, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    raise ValueError(f"found {text!r}; allowed are {', '.join(known)}{hint}; leave clusters out for any other core")
+
+
+class ClusterDocument(Document):
+    """Like cores of a CPU; without `clock` where none is published."""
+
+    core: Annotated[str, BeforeValidator(_core)]
+    cores: Annotated[int, Field(gt=0)]
+    clock: FigureDocument[Frequency] | None = None
+
+
 class AcceleratorDocument(Document):
     """What computes. `peak_rate` is dense: half of what is published for 2:4 sparse weights."""
 
@@ -107,6 +125,7 @@ class AcceleratorDocument(Document):
     peak_rate: dict[Dtype, FigureDocument[Compute]] = Field(default_factory=dict)
     cores: Annotated[int, Field(gt=0)] | None = None
     clock: FigureDocument[Frequency] | None = None
+    clusters: list[ClusterDocument] = Field(default_factory=list)
     isa: list[Text] = Field(default_factory=list)
     compilers: list[Text] = Field(default_factory=list)
     operators: Annotated[str, BeforeValidator(_url)] | None = None
@@ -116,6 +135,15 @@ class AcceleratorDocument(Document):
     def _rates_are_of_its_dtypes(self) -> Self:
         if strangers := set(self.peak_rate) - set(self.dtypes):
             raise ValueError(f"peak_rate has {', '.join(sorted(strangers))}, which dtypes does not list")
+        return self
+
+    @model_validator(mode="after")
+    def _clusters_are_its_cores(self) -> Self:
+        if self.clusters and self.kind != "cpu":
+            raise ValueError(f"clusters are a CPU's; this is of the kind {self.kind}")
+        total = sum(cluster.cores for cluster in self.clusters)
+        if self.clusters and self.cores != total:
+            raise ValueError(f"its clusters have {total} cores together, but cores is {self.cores}")
         return self
 
 
@@ -220,6 +248,10 @@ def _accelerator(name: str, document: AcceleratorDocument, origins: Mapping[str,
         peak_rate={str(dtype): _exact(figure, units.COMPUTE, origins) for dtype, figure in rates},
         cores=document.cores,
         clock=_figure(document.clock, units.FREQUENCY, origins),
+        clusters=tuple(
+            Cluster(core=one.core, cores=one.cores, clock=_figure(one.clock, units.FREQUENCY, origins))
+            for one in document.clusters
+        ),
         isa=tuple(document.isa),
         compilers=tuple(document.compilers),
         operators=document.operators or "",
