@@ -23,11 +23,19 @@ Anything else that escapes is a bug and keeps its traceback.
     ├── DeviceLost               24   the device that measures is gone; what it had measured is kept
     ├── EngineLost               25   the cluster that runs trials is gone or does not answer; what was trained is kept
     ├── NoBasis                  26   nothing published or measured supports an estimate
+    ├── BadImage                 27   no image can be made of this base, layer or wheel
     ├── MissingDependency        30   an optional package is not installed
     ├── StoreFull                40   no space left on the device
     ├── StoreCorrupt             41   bytes in the store do not match their digest
     ├── StoreUnusable            42   the store's folder cannot be read or written
-    └── Busy                     43   another process is at the same work
+    ├── Busy                     43   another process is at the same work
+    ├── RegistryUnreachable      44   a registry does not answer, or breaks off; what was fetched is kept
+    ├── NotAllowed               45   a registry wants other credentials, or grants them too little
+    ├── RateLimited              46   a registry wants us to come back later
+    ├── RegistryRefused          47   a registry answers, and will not
+    ├── WrongBytes               48   what was served is not what its digest or size promises
+    ├── BadReference             49   no name of an image
+    └── BadManifest              50   a manifest, index or config that breaks the OCI image specification
 """
 
 from collections.abc import Sequence
@@ -187,6 +195,12 @@ class NoBasis(EdgewiseError):
     exit_code = 26
 
 
+class BadImage(EdgewiseError):
+    """No image can be made of this base, layer or wheel, or its signature does not hold."""
+
+    exit_code = 27
+
+
 class MissingDependency(EdgewiseError):
     """An optional package is needed and not installed."""
 
@@ -215,3 +229,45 @@ class Busy(EdgewiseError):
     """Another process is at the same work."""
 
     exit_code = 43
+
+
+class RegistryUnreachable(EdgewiseError):
+    """A registry does not answer, or breaks off again and again; what was fetched is kept, and the next try goes on."""
+
+    exit_code = 44
+
+
+class NotAllowed(EdgewiseError):
+    """A registry wants other credentials (401), or grants those that it was given too little (403)."""
+
+    exit_code = 45
+
+
+class RateLimited(EdgewiseError):
+    """A registry wants us to come back later (429)."""
+
+    exit_code = 46
+
+
+class RegistryRefused(EdgewiseError):
+    """A registry answers, and will not do what it is asked."""
+
+    exit_code = 47
+
+
+class WrongBytes(EdgewiseError):
+    """What was served is not what its digest or its size promises."""
+
+    exit_code = 48
+
+
+class BadReference(BadInput):
+    """No name of an image."""
+
+    exit_code = 49
+
+
+class BadManifest(BadInput):
+    """A manifest, index or config that breaks the OCI image specification."""
+
+    exit_code = 50

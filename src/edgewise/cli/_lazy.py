@@ -19,8 +19,9 @@ PROGRAM = "edgewise"
 COMPLETION_VARIABLE = "_EDGEWISE_COMPLETE"  # set by the shell's completion script, see completion.py
 
 OPTIONAL = frozenset(
-    ["ai_edge_litert", "httpx", "jinja2", "nncf", "onnx", "onnxruntime", "onnxslim", "openvino", "scipy", "sklearn"]
+    ["ai_edge_litert", "jinja2", "nncf", "onnx", "onnxruntime", "onnxslim", "openvino", "scipy", "sklearn"]
 )  # what the design extra brings, as it is imported
+BUILD = frozenset(["cryptography", "deflate", "elftools", "installer", "packaging", "zstandard"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,9 +92,10 @@ def _missing_packages_explained(command: str) -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
-        if package not in OPTIONAL:
+        if package not in OPTIONAL | BUILD:
             raise
+        extra = "build" if package in BUILD else "design"
         raise MissingDependency(
-            f"{command} needs {package}, which the design extra brings",
-            hint="pip install 'edgewise[design]'",
+            f"{command} needs {package}, which the {extra} extra brings",
+            hint=f"pip install 'edgewise[{extra}]'",
         ) from error

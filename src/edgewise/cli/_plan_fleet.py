@@ -24,7 +24,13 @@ def run(path: Path, found: Settings, *, report: Path | None, wait: bool, fresh: 
     fleet = fleetfile.load(path)
     with drawing(found.progress) as listener:
         plan = fleets.plan(
-            fleet, folder=found.store, machines=found.catalogues, progress=listener, wait=wait, fresh=fresh
+            fleet,
+            folder=found.store,
+            machines=found.catalogues,
+            progress=listener,
+            wait=wait,
+            fresh=fresh,
+            meter=found.meter,
         )
     show(plan, found.output)
     if report is not None:

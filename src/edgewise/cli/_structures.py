@@ -76,6 +76,7 @@ def make(
                 progress=listener,
                 wait=wait,
                 fresh=fresh,
+                meter=found.meter,
             )
             for site in sites
         ]

@@ -17,7 +17,7 @@ from edgewise.edge.bench.bench import Bench
 from edgewise.edge.bench.lease import Lease
 from edgewise.edge.bench.server import Server
 from edgewise.errors import BadConfiguration, NoRunnableDesign
-from edgewise.hardware import meters
+from edgewise.flow import metering
 from edgewise.hardware.probe import probe
 from edgewise.runtimes import pairing, protocol
 from edgewise.store import lock
@@ -49,13 +49,13 @@ def run(
     if not versions:
         raise NoRunnableDesign("no runtime is installed here", hint="pip install 'edgewise[onnxruntime]'")
     token = pairing.read_or_make(token_file) if token_file else _shown_token()
-    folder = settings(store=store).store / "bench"
-    with lock.alone(folder, "bench agent"):
+    found = settings(store=store)
+    folder = found.store / "bench"
+    with lock.alone(folder, "bench agent"), metering.opened(found.meter) as metered:
         kept = Store(folder)
         kept.sweep()
         machine = probe()
-        meter = next((meter for meter in meters.available() if meter.measured), None)
-        work = Bench(kept, machine=machine, meter=meter, lease=Lease())
+        work = Bench(kept, machine=machine, meter=metered.meter, lease=Lease())
         work.files.forget_partial()
         stopped = _stop_signal()
         try:
@@ -68,7 +68,7 @@ def run(
             shown = f"[{host}]" if ":" in host else host
             note(f"machine:  {machine.title}, {machine.cpu.cores} cores")
             note(f"runtimes: {', '.join(f'{name} {version}' for name, version in versions.items())}")
-            note(f"energy:   {meter.name if meter else 'no meter'}")
+            note(f"energy:   {'; '.join(metered.caveats) or metered.name or 'no meter'}")
             note(f"measuring for plans at http://{shown}:{server.server_port}, until Ctrl-C")
             stopped.wait()
     note("stopped")

@@ -42,7 +42,7 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
     "progress": tuple(mode.value for mode in ProgressMode),
     "output": tuple(output.value for output in Output),
 }
-NAMES = ("store", "machines", "progress", "output")
+NAMES = ("store", "machines", "progress", "output", "meter")
 
 
 class ConfigurationFile(Document):
@@ -52,6 +52,7 @@ class ConfigurationFile(Document):
     machines: str | None = Field(default=None, description="Folder of your own catalogue files.")
     progress: str | None = Field(default=None, description="auto, plain, none or json.")
     output: str | None = Field(default=None, description="table, wide, json, yaml or name.")
+    meter: str | None = Field(default=None, description="Energy meter: its name, a program or file that says, or none.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,12 +71,17 @@ class Layer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The settings in force; `origin` says by name where each comes from."""
+    """The settings in force; `origin` says by name where each comes from.
+
+    Attributes:
+        meter: as `flow.metering` reads it, "" for the machine's own.
+    """
 
     store: Path
     machines: Path
     progress: ProgressMode
     output: Output
+    meter: str
     origin: Mapping[str, str]
 
     @property
@@ -127,6 +133,7 @@ def resolve(layers: Sequence[Layer]) -> Settings:
         machines=_path(first["machines"], "machines"),
         progress=ProgressMode(first["progress"].values["progress"]),
         output=Output(first["output"].values["output"]),
+        meter=first["meter"].values["meter"],
         origin={name: layer.where[name] for name, layer in first.items()},
     )
 
@@ -155,6 +162,7 @@ def _built_in(environment: Mapping[str, str]) -> Layer:
         "machines": str(user_file(environment).with_name("machines")),
         "progress": ProgressMode.AUTO.value,
         "output": Output.TABLE.value,
+        "meter": "",
     }
     return Layer(values=values, where=dict.fromkeys(values, "built-in"), folder=Path("/"))
 
@@ -182,7 +190,8 @@ def _check(name: str, value: str, where: str) -> None:
     allowed = ALLOWED.get(name)
     if allowed is None:
         if "\0" in value:
-            raise BadConfiguration(f"{where} holds a NUL byte", hint="a path is expected")
+            expected = "a meter's name or command" if name == "meter" else "a path"
+            raise BadConfiguration(f"{where} holds a NUL byte", hint=f"{expected} is expected")
     elif value not in allowed:
         close = get_close_matches(value, allowed, n=1, cutoff=0.5)
         raise BadConfiguration(

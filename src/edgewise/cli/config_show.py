@@ -38,4 +38,5 @@ def _values(found: Settings) -> dict[str, str]:
         "machines": str(found.machines),
         "progress": found.progress.value,
         "output": found.output.value,
+        "meter": found.meter or "the machine's own",
     }

@@ -11,6 +11,8 @@ from edgewise.cli._machines import machine
 from edgewise.cli.config import Output, settings
 from edgewise.cli.options import MachinesFlag, OutputFlag
 from edgewise.cli.output import Json, data, heading, names, sentence
+from edgewise.hardware import meters
+from edgewise.hardware.probe import NAME
 from edgewise.nouns import Machine, Measurement
 
 
@@ -39,8 +41,8 @@ def _show(described: Machine, *, wide: bool) -> None:
     sentence(f"vendor: {described.vendor}; architecture: {described.architecture}")
     if described.note:
         sentence(described.note)
-    if described.meters:
-        sentence(f"energy meters: {', '.join(described.meters)}")
+    for line in _meters(described):
+        sentence(line)
     for part in described.accelerators:
         heading(f"{part.name} ({part.kind}): {part.title}")
         facts = {
@@ -60,6 +62,23 @@ def _show(described: Machine, *, wide: bool) -> None:
         _sources.show(figures, wide=wide)
     else:
         sentence("none is published")
+
+
+def _meters(described: Machine) -> Iterator[str]:
+    """The meters; of the machine at hand also which one `plan` takes by itself, and why others cannot be read."""
+    if described.meters:
+        yield f"energy meters: {', '.join(described.meters)}"
+    if described.name != NAME:
+        return
+    found = meters.survey()
+    chosen = meters.choose(found.usable)
+    if not described.meters:
+        yield "energy meters: none"
+    elif chosen is None:
+        yield "none of them meters the whole machine or its CPU: plan takes one only where the setting meter names it"
+    else:
+        yield f"plan reads {chosen.name}, every {chosen.interval_s * 1e3:g} ms, where the setting meter names no other"
+    yield from (f"not usable: {sentence}" for sentence in found.unusable)
 
 
 def _figures(described: Machine) -> Iterator[tuple[str, Measurement]]:

@@ -19,7 +19,7 @@ from edgewise.cli._lazy import COMPLETION_VARIABLE, PROGRAM, LazyGroup, Verb
 from edgewise.cli._say import note, show_error, show_usage_error
 from edgewise.errors import EdgewiseError, StoreFull
 
-START, DESIGN, EDGE, LOOK, SELF = "Start here", "Design", "At the edge", "Look", "Edgewise itself"
+START, DESIGN, BUILD, EDGE, LOOK, SELF = "Start here", "Design", "Build", "At the edge", "Look", "Edgewise itself"
 
 VERBS = (
     Verb(
@@ -55,6 +55,52 @@ VERBS = (
                 name="systolic",
                 help="Study systolic-array accelerators that could be built for a model.",
                 module="edgewise.cli.study_systolic",
+            ),
+        ),
+    ),
+    Verb(
+        name="base",
+        help="Make what images stand on.",
+        panel=BUILD,
+        verbs=(
+            Verb(
+                name="debian",
+                help="Make a base image from Debian packages: Python, no shell.",
+                module="edgewise.cli.base_debian",
+            ),
+            Verb(
+                name="host",
+                help="Make a base image from this machine's Python, for a quick try.",
+                module="edgewise.cli.base_host",
+            ),
+        ),
+    ),
+    Verb(
+        name="push",
+        help="Copy an image from the store to a registry or a folder.",
+        module="edgewise.cli.push",
+        panel=BUILD,
+    ),
+    Verb(
+        name="pull",
+        help="Copy an image from a registry or a folder into the store.",
+        module="edgewise.cli.pull",
+        panel=BUILD,
+    ),
+    Verb(
+        name="store",
+        help="Look after what is kept on this machine.",
+        panel=SELF,
+        verbs=(
+            Verb(
+                name="check",
+                help="Find every flipped bit in the store.",
+                module="edgewise.cli.store_check",
+            ),
+            Verb(
+                name="gc",
+                help="Remove blobs that nothing reaches.",
+                module="edgewise.cli.store_gc",
             ),
         ),
     ),

@@ -110,6 +110,7 @@ def make(
                 fresh=fresh,
                 device=device,
                 device_name=device_name,
+                meter=found.meter,
             )
             for site in sites
         ]

@@ -9,6 +9,7 @@ from edgewise import units
 from edgewise.design import statistics
 from edgewise.design.measure import MIN_CALLS_FOR_P99, PERCENTILES, Timing
 from edgewise.design.statistics import Estimate
+from edgewise.design.windows import Window
 from edgewise.nouns import Machine, MachineChoice, Measurement, Provenance, ProvenanceKind, Quantity
 
 MS_PER_S = 1e3
@@ -35,7 +36,7 @@ def of_timing(
     """Latency percentiles, throughput, load time, memory, and energy and power where they can be told.
 
     Args:
-        meter: name of the meter that `timing.joules` was read from.
+        meter: name of the meter that `timing.joules` or `timing.windows` were read from.
         declared_watt: power under load as declared by the user, for an estimate where there is no meter.
     """
     bursts = timing.milliseconds()
@@ -100,8 +101,16 @@ def _energy(
 ) -> dict[Quantity, Measurement]:
     calls = np.array([len(burst) for burst in timing.bursts_ns])
     seconds = np.array([sum(burst) for burst in timing.bursts_ns]) / NS_PER_S
-    if timing.joules:
-        source = Provenance(kind=ProvenanceKind.MEASURED, by=meter, date=provenance.date, load=provenance.load)
+    source = Provenance(kind=ProvenanceKind.MEASURED, by=meter, date=provenance.date, load=provenance.load)
+    if timing.windows:
+        windows = [Window.of(record) for record in timing.windows]
+        watts = np.array([window.joules / window.seconds for window in windows])
+        each_s = np.array([window.inference_s for window in windows])
+        return {
+            Quantity.ENERGY: _median_of_bursts(MJ_PER_J * watts * each_s, units.ENERGY.base, source),
+            Quantity.POWER: _median_of_bursts(watts, units.POWER.base, source),
+        }
+    if any(timing.joules):  # a counter that stands still, as in many virtual machines, tells nothing
         joules = np.array(timing.joules)
         power = _median_of_bursts(joules / seconds, units.POWER.base, source)
     elif declared_watt is not None:

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,10 @@ from uuid import uuid4
 import numpy as np
 
 from edgewise.design import statistics
+from edgewise.design import windows as energy_windows
 from edgewise.design.data import Data
 from edgewise.design.evaluate import load, start
+from edgewise.design.windows import WINDOWS, Windows
 from edgewise.errors import ChildFailed, EdgewiseError
 from edgewise.nouns import Budget, Quantity, RuntimeConfiguration, Variant
 from edgewise.progress import SILENT, Progress
@@ -74,7 +76,8 @@ class Timing:
         session: "plan/heat"; designs of one heat were measured in the same rounds.
         bursts_ns: wall time of every call, a list a round.
         cpu_ns: CPU time of each burst.
-        joules: energy of each burst where there is a meter, else empty.
+        joules: energy of each burst where there is a meter that is fast enough, else empty.
+        windows: energy of whole windows, by a slower meter; `design.windows.Window` says of what fields.
         date: ISO 8601 moment of the beginning.
         load_before, load_after: one-minute load averages around the measuring.
         stopped_for: the quantity whose limit ended the measuring early, "" where none did.
@@ -88,6 +91,7 @@ class Timing:
     bursts_ns: list[list[int]] = field(default_factory=list)
     cpu_ns: list[int] = field(default_factory=list)
     joules: list[float] = field(default_factory=list)
+    windows: list[dict[str, Any]] = field(default_factory=list)
     date: str = ""
     load_before: float = 0.0
     load_after: float = 0.0
@@ -125,6 +129,7 @@ def time_designs(
     budget: Budget,
     machine: str,
     meter: Callable[[], float] | None = None,
+    windows: Windows | None = None,
     progress: Progress = SILENT,
     fresh: bool = False,
     place: Place = HERE,
@@ -134,7 +139,8 @@ def time_designs(
     Args:
         budget: of the site; decides which designs are not worth measuring further.
         machine: identity of the machine that `place` is.
-        meter: joules used so far, where there is a meter here; a device reads its own around each burst.
+        meter: joules used so far, where there is a meter here that is faster than a burst; a device reads its own.
+        windows: how a slower meter is read, here or on the device.
         fresh: measure again whatever the store has.
         place: where the designs run.
 
@@ -143,7 +149,7 @@ def time_designs(
     """
     if not contestants:
         return {}
-    key = _key(contestants, data, machine)
+    key = _key(contestants, data, machine, windows.name if windows else "")
     known = None if fresh else _recall(key, store, budget)
     if known is not None:
         return known
@@ -151,11 +157,13 @@ def time_designs(
     if session is None:
         heats = [[contestant.name for contestant in heat] for heat in _heats(contestants, place)]
         session = _Session(name=f"{os.getpid()}-{uuid4().hex[:8]}", heats=heats)
-    progress.stage("timing", len(contestants) * MIN_ROUNDS)
+    progress.stage("timing", len(contestants) * (MIN_ROUNDS + (WINDOWS if windows else 0)))
     for name, timing in session.timings.items():
-        progress.step(name, amount=min(MIN_ROUNDS, len(timing.bursts_ns)))
-    _all_heats(session, key, contestants, data, store, budget, meter, progress, place)
+        progress.step(name, amount=min(MIN_ROUNDS, len(timing.bursts_ns)) + len(timing.windows))
+    _all_heats(session, key, contestants, data, store, budget, meter, windows, progress, place)
     timings = session.timings
+    if windows is not None and windows.lost:  # without its figures they are timings without a meter
+        key = _key(contestants, data, machine, "")
     if not any(timing.failure for timing in timings.values()):  # what died is tried again
         store.record(key, {name: _document(timing) for name, timing in timings.items()})
     return timings
@@ -184,6 +192,7 @@ class _Session:
             kept = len(timing.bursts_ns) if timing.stopped else whole
             for column in (timing.bursts_ns, timing.cpu_ns, timing.joules):
                 del column[kept:]
+            timing.windows.clear()
 
 
 def _all_heats(
@@ -194,6 +203,7 @@ def _all_heats(
     store: Store,
     budget: Budget,
     meter: Callable[[], float] | None,
+    windows: Windows | None,
     progress: Progress,
     place: Place,
 ) -> None:
@@ -202,7 +212,7 @@ def _all_heats(
     try:
         while session.finished < len(session.heats):
             heat = [by_name[name] for name in session.heats[session.finished]]
-            work = _Heat(heat, data, store, budget, meter, progress, TIME_CAP_S / len(session.heats), place)
+            work = _Heat(heat, data, store, budget, meter, windows, progress, TIME_CAP_S / len(session.heats), place)
             work.run(f"{session.name}/{session.finished}", session.timings)
             session.finished += 1
     except (EdgewiseError, KeyboardInterrupt):
@@ -230,8 +240,12 @@ def _resume(key: str, store: Store, budget: Budget) -> _Session | None:
     return _Session(name=known["name"], heats=known["heats"], finished=known["finished"], timings=timings)
 
 
-def _key(contestants: Sequence[Contestant], data: Data, machine: str) -> str:
-    """Of one session: figures are compared in pairs, so all contestants of a comparison share one record."""
+def _key(contestants: Sequence[Contestant], data: Data, machine: str, meter: str) -> str:
+    """Of one session: figures are compared in pairs, so all contestants of a comparison share one record.
+
+    Args:
+        meter: that is read in windows, "" for none; timings that lack its figures are others.
+    """
     designs = {
         contestant.name: {
             "files": [file.digest for file in contestant.variant.files],
@@ -242,7 +256,8 @@ def _key(contestants: Sequence[Contestant], data: Data, machine: str) -> str:
         }
         for contestant in contestants
     }
-    return steps.key("timing", designs=designs, data=data.summary.digest, machine=machine)
+    metered = {"meter": meter} if meter else {}
+    return steps.key("timing", designs=designs, data=data.summary.digest, machine=machine, **metered)
 
 
 def _recall(key: str, store: Store, budget: Budget) -> dict[str, Timing] | None:
@@ -314,13 +329,15 @@ class _Heat:
         store: Store,
         budget: Budget,
         meter: Callable[[], float] | None,
+        windows: Windows | None,
         progress: Progress,
         cap_s: float,
         place: Place,
     ) -> None:
         self._contestants = contestants
         self._data, self._store, self._budget = data, store, budget
-        self._meter, self._progress, self._cap_s, self._place = meter, progress, cap_s, place
+        self._meter, self._windows = meter, windows
+        self._progress, self._cap_s, self._place = progress, cap_s, place
         self._order = random.Random(0)  # noqa: S311 - an order of measuring, not a secret
 
     def run(self, session: str, known: dict[str, Timing]) -> None:
@@ -348,8 +365,12 @@ class _Heat:
                 if self._ready(runner, inputs):
                     runners.append(runner)
             self._rounds(runners)
+            if self._windows is not None:
+                self._energy(runners, self._windows)
             for name, timing in timings.items():  # rounds that were spared are done too
-                if spared := MIN_ROUNDS - min(MIN_ROUNDS, len(timing.bursts_ns)):
+                spared = MIN_ROUNDS - min(MIN_ROUNDS, len(timing.bursts_ns))
+                spared += WINDOWS - len(timing.windows) if self._windows else 0
+                if spared:
                     self._progress.step(name, amount=spared)
             for runner in runners:
                 self._weigh(runner)
@@ -401,13 +422,14 @@ class _Heat:
         return number >= MIN_ROUNDS and runner.timing.calls >= MIN_CALLS_FOR_P99
 
     def _burst(self, runner: _Runner) -> None:
-        before = self._meter() if self._meter else 0.0
+        before = self._joules()
         try:
             answer = runner.child.call("burst", timeout_s=BURST_TIMEOUT_S, calls=runner.calls)
         except ChildFailed as error:
             runner.timing.failure = error.message
             return
-        joules = self._meter() - before if self._meter else answer.get("joules")
+        after = self._joules() if self._meter else answer.get("joules")
+        joules = None if before is None or after is None else after - before
         if joules is not None and len(runner.timing.joules) == len(runner.timing.bursts_ns):
             runner.timing.joules.append(joules)
         else:  # the energy of some bursts alone would be no figure
@@ -415,6 +437,42 @@ class _Heat:
         runner.timing.bursts_ns.append(answer["ns"])
         runner.timing.cpu_ns.append(answer["cpu_ns"])
         if len(runner.timing.bursts_ns) <= MIN_ROUNDS:
+            self._progress.step(runner.contestant.name)
+
+    def _joules(self) -> float | None:
+        """Joules used so far, None where the meter cannot be read; 0 where the device answers with differences."""
+        if self._meter is None:
+            return 0.0
+        try:
+            return self._meter()
+        except (OSError, ValueError):
+            return None
+
+    def _energy(self, runners: Sequence[_Runner], windows: Windows) -> None:
+        """Windows of every design that may still be chosen, in turn; nothing where the meter is lost meanwhile."""
+        metered = [runner for runner in runners if not (runner.timing.failure or runner.timing.stopped_for)]
+        for _ in range(WINDOWS):
+            for runner in self._order.sample(metered, len(metered)):
+                if not windows.lost and not runner.timing.failure:
+                    self._window(runner, windows)
+        for runner in runners:
+            if len(runner.timing.windows) < WINDOWS:  # too few to tell how far they are apart
+                runner.timing.windows.clear()
+
+    def _window(self, runner: _Runner, windows: Windows) -> None:
+        def burst(calls: int) -> Mapping[str, Any]:
+            answer: Mapping[str, Any] = runner.child.call("burst", timeout_s=BURST_TIMEOUT_S, calls=calls)
+            return answer
+
+        try:
+            found = energy_windows.measure(
+                burst, windows, inference_s=float(np.median(runner.timing.medians_ms())) / 1e3
+            )
+        except ChildFailed as error:
+            runner.timing.failure = error.message
+            return
+        if found is not None:
+            runner.timing.windows.append(asdict(found))
             self._progress.step(runner.contestant.name)
 
     def _stop_hopeless(self, runners: Sequence[_Runner], number: int) -> None:

@@ -63,6 +63,7 @@ def plan(
     progress: Progress = SILENT,
     wait: bool = False,
     fresh: bool = False,
+    meter: str = "",
     seconds: float = SECONDS,
 ) -> FleetPlan:
     """Which model runs where, and what to buy for it.
@@ -70,7 +71,7 @@ def plan(
     Args:
         folder: the store's.
         machines: folders with the user's own catalogue files.
-        wait, fresh: as for `flow.plan.plan`, which is asked for every model.
+        wait, fresh, meter: as for `flow.plan.plan`, which is asked for every model.
         seconds: for the solver.
 
     Raises:
@@ -95,6 +96,7 @@ def plan(
                 progress=progress,
                 wait=wait,
                 fresh=fresh,
+                meter=meter,
             ),
         )
         for name, wanted, (project, site) in zip(names, fleet.models, projects, strict=True)

@@ -22,7 +22,7 @@ from edgewise.errors import ChildFailed
 from edgewise.flow import plan as planning
 from edgewise.flow import record
 from edgewise.flow.edgefile import Project
-from edgewise.hardware import meters
+from edgewise.flow.metering import Metering
 from edgewise.hardware.probe import NAME, identity
 from edgewise.nouns import (
     Design,
@@ -64,7 +64,9 @@ class Ground:
     trials: tuple[Trial, ...]
 
 
-def choose_over(plans: Mapping[str, Plan], ground: Ground, *, progress: Progress, fresh: bool) -> Plan:
+def choose_over(
+    plans: Mapping[str, Plan], ground: Ground, metered: Metering, *, progress: Progress, fresh: bool
+) -> Plan:
     """One plan with all designs of `plans`, each called `structure/design`; it is remembered as the site's last.
 
     Args:
@@ -86,8 +88,8 @@ def choose_over(plans: Mapping[str, Plan], ground: Ground, *, progress: Progress
     anchor = ground.best if ground.best in plans else next(iter(plans))
     reference = f"{anchor}/{plans[anchor].reference}"
     asked = {reference} | {f"{label}/{name}" for label, each in plans.items() for name in (each.choice, each.runner_up)}
-    timings = _timed_together(_verdicts(designs, significant, ground), asked, ground, progress, fresh=fresh)
-    designs = [_with(design, timings.get(design.name), ground) for design in designs]
+    timings = _timed_together(_verdicts(designs, significant, ground), asked, ground, metered, progress, fresh=fresh)
+    designs = [_with(design, timings.get(design.name), ground, metered.name) for design in designs]
     verdicts = mark_frontier(_verdicts(designs, significant, ground), ground.judge.metric)
 
     def ratio(slower: str, faster: str) -> Estimate | None:
@@ -103,7 +105,7 @@ def choose_over(plans: Mapping[str, Plan], ground: Ground, *, progress: Progress
         verdicts=tuple(in_order(verdicts, choice)),
         choice=choice.chosen,
         runner_up=choice.runner_up,
-        why=(*_searched(ground, choice), *why, *_warnings(plans)),
+        why=(*_searched(ground, choice), *why, *_warnings(plans), *metered.caveats),
         relaxations=() if choice.chosen else relax(verdicts),
         conditions=replace(
             chosen.conditions,
@@ -148,7 +150,13 @@ def _drop(design: Design, structure: str, ground: Ground) -> Estimate | None:
 
 
 def _timed_together(
-    verdicts: Sequence[Verdict], asked: set[str], ground: Ground, progress: Progress, *, fresh: bool
+    verdicts: Sequence[Verdict],
+    asked: set[str],
+    ground: Ground,
+    metered: Metering,
+    progress: Progress,
+    *,
+    fresh: bool,
 ) -> dict[str, Timing]:
     """Timings of the frontier over all structures and of those `asked` for, in one session; none for one design."""
     marked = mark_frontier(verdicts, ground.judge.metric)
@@ -160,10 +168,12 @@ def _timed_together(
     if not front or len(wanted) < 2:
         return {}
     with lock.alone(planning.machine_wide(), "plan", wait=True):
-        return _session(wanted, ground, progress, fresh=fresh)
+        return _session(wanted, ground, metered, progress, fresh=fresh)
 
 
-def _session(wanted: Sequence[Design], ground: Ground, progress: Progress, *, fresh: bool) -> dict[str, Timing]:
+def _session(
+    wanted: Sequence[Design], ground: Ground, metered: Metering, progress: Progress, *, fresh: bool
+) -> dict[str, Timing]:
     sign = 1 if ground.judge.metric.higher_is_better else -1
     return measure.time_designs(
         [
@@ -180,13 +190,14 @@ def _session(wanted: Sequence[Design], ground: Ground, progress: Progress, *, fr
         ground.store,
         budget=ground.site.budget,
         machine=identity(ground.machine),
-        meter=next((meter.read_joules for meter in meters.available() if meter.measured), None),
+        meter=metered.around_burst if metered.fast else None,
+        windows=metered.windows,
         progress=progress,
         fresh=fresh,
     )
 
 
-def _with(design: Design, timing: Timing | None, ground: Ground) -> Design:
+def _with(design: Design, timing: Timing | None, ground: Ground, meter: str) -> Design:
     """`design` with the figures of the common session, where it was in it and lived."""
     if timing is None or timing.failure or not timing.bursts_ns:
         return design
@@ -194,7 +205,6 @@ def _with(design: Design, timing: Timing | None, ground: Ground) -> Design:
         kind=ProvenanceKind.MEASURED, by=ground.machine.cpu.title, date=timing.date, load=timing.load_before
     )
     declared = next((choice.power_watt for choice in ground.site.machines if choice.name == design.machine), None)
-    meter = next((meter.name for meter in meters.available() if meter.measured), "")
     taken = figures.of_timing(timing, here, meter=meter, declared_watt=declared)
     return replace(design, stage=Stage.TIMED, figures=dict(design.figures) | taken)
 

@@ -11,7 +11,7 @@ import os
 import stat
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -27,12 +27,13 @@ from edgewise.design.judge import judge
 from edgewise.design.measure import Contestant, Timing
 from edgewise.design.statistics import Estimate
 from edgewise.errors import NotFound, StoreUnusable
-from edgewise.flow import absent, ground, recalibration, record
+from edgewise.flow import absent, ground, metering, recalibration, record
 from edgewise.flow.absent import Elsewhere, proposed
 from edgewise.flow.candidates import Evaluated, Work, evaluate
 from edgewise.flow.edgefile import Project
 from edgewise.flow.ground import Ground
-from edgewise.hardware import catalogue, meters
+from edgewise.flow.metering import Metering
+from edgewise.hardware import catalogue
 from edgewise.hardware.probe import identity
 from edgewise.nouns import (
     Advice,
@@ -51,7 +52,7 @@ from edgewise.nouns import (
 )
 from edgewise.progress import SILENT, Progress
 from edgewise.runtimes import child
-from edgewise.runtimes.place import HERE, Place
+from edgewise.runtimes.place import HERE
 from edgewise.store import atomic, lock
 from edgewise.store.steps import Store
 
@@ -72,6 +73,7 @@ def plan(
     fresh: bool = False,
     device: Device | None = None,
     device_name: str | None = None,
+    meter: str = "",
 ) -> Plan:
     """The best design for `site`, with every other one and why not.
 
@@ -82,6 +84,7 @@ def plan(
         fresh: time again, whatever the store knows.
         device: stands for the machine at hand: candidates are evaluated and timed there.
         device_name: what the catalogue calls it; estimates for that machine lean on what is measured now.
+        meter: of energy, as `flow.metering` names it; "" for the machine's own. A device has its own.
 
     Raises:
         BadInput: the model, the data, the metric or a machine cannot be used.
@@ -99,7 +102,10 @@ def plan(
                 held.enter_context(lock.alone(machine_wide(), "plan", wait=wait))
             held.enter_context(lock.alone(folder, "plan", wait=wait))
             store.sweep()
-            return _plan(project, site, store, machines, progress, fresh=fresh, device=device, device_name=device_name)
+            metered = held.enter_context(metering.opened(meter)) if device is None else metering.of_device(device)
+            return _plan(
+                project, site, store, machines, progress, metered, fresh=fresh, device=device, device_name=device_name
+            )
     except OSError as error:
         raise atomic.explain(error, folder / "plan") from error
     finally:
@@ -175,6 +181,7 @@ def _plan(
     store: Store,
     machines: Sequence[Path],
     progress: Progress,
+    metered: Metering,
     *,
     fresh: bool,
     device: Device | None,
@@ -201,9 +208,11 @@ def _plan(
         place=device or HERE,
     )
     evaluated = evaluate(base.designs, work)
-    answer, timings = _timed_answer(evaluated, site, base, work, fresh=fresh)
+    answer, timings = _timed_answer(evaluated, site, base, work, metered, fresh=fresh)
+    finished = absent.finished(answer, work)
     made = replace(
-        absent.finished(answer, work),
+        finished,
+        why=(*finished.why, *metered.caveats),
         conditions=_conditions(base.here, timings, versions, time.monotonic() - started),
     )
     record.remember(project, made, store)
@@ -212,16 +221,15 @@ def _plan(
 
 
 def _timed_answer(
-    evaluated: Evaluated, site: Site, base: Ground, work: Work, *, fresh: bool
+    evaluated: Evaluated, site: Site, base: Ground, work: Work, metered: Metering, *, fresh: bool
 ) -> tuple[Plan, dict[str, Timing]]:
     """The answer with its timings; what misses accuracy or size is timed too where nothing else fits.
 
     Only then does it matter how fast it would be: to tell by how much a limit must give way.
     """
     for everything in (False, True):
-        timings = _time(_contestants(evaluated, site, work, everything=everything), site, work, fresh=fresh)
-        meter = _metered(work.place)
-        designs = [_timed(design, timings.get(design.name), base, meter) for design in evaluated.designs]
+        timings = _time(_contestants(evaluated, site, work, everything=everything), site, work, metered, fresh=fresh)
+        designs = [_timed(design, timings.get(design.name), base, metered.name) for design in evaluated.designs]
         elsewhere = absent.designs(designs, evaluated, site, base, work)
         answer = _answer(designs, elsewhere, evaluated, site, base, timings, work)
         if answer.choice is not None:
@@ -252,30 +260,21 @@ def _contestants(evaluated: Evaluated, site: Site, work: Work, *, everything: bo
     return contestants
 
 
-def _time(contestants: Sequence[Contestant], site: Site, work: Work, *, fresh: bool) -> dict[str, Timing]:
+def _time(
+    contestants: Sequence[Contestant], site: Site, work: Work, metered: Metering, *, fresh: bool
+) -> dict[str, Timing]:
     return measure.time_designs(
         contestants,
         work.data,
         work.store,
         budget=site.budget,
         machine=work.identity,
-        meter=_meter() if work.place is HERE else None,
+        meter=metered.around_burst if metered.fast else None,
+        windows=metered.windows,
         progress=work.progress,
         fresh=fresh,
         place=work.place,
     )
-
-
-def _meter() -> Callable[[], float] | None:
-    found = [meter for meter in meters.available() if meter.measured]
-    return found[0].read_joules if found else None
-
-
-def _metered(place: Place) -> str:
-    """Name of the meter that is read around each burst."""
-    if isinstance(place, Device):
-        return place.meter
-    return next((meter.name for meter in meters.available() if meter.measured), "")
 
 
 def _timed(design: Design, timing: Timing | None, base: Ground, meter: str) -> Design:

@@ -18,7 +18,7 @@ from edgewise.design.structure import search, training
 from edgewise.design.structure.search import Candidate, Standing, Trained
 from edgewise.design.structure.space import name_of
 from edgewise.errors import BadModel, BadTraining, MissingDependency, NoRunnableDesign
-from edgewise.flow import joint
+from edgewise.flow import joint, metering
 from edgewise.flow import plan as planning
 from edgewise.flow.edgefile import Project
 from edgewise.flow.engines import Engine
@@ -46,6 +46,7 @@ def plan(
     progress: Progress = SILENT,
     wait: bool = False,
     fresh: bool = False,
+    meter: str = "",
 ) -> Plan:
     """The best design for `site` over all structures that train.py declares; the plan lists every trial.
 
@@ -71,7 +72,7 @@ def plan(
 
         def planned(survivor: Project) -> Plan:
             return planning.plan(
-                survivor, site, folder=folder, machines=machines, progress=progress, wait=wait, fresh=fresh
+                survivor, site, folder=folder, machines=machines, progress=progress, wait=wait, fresh=fresh, meter=meter
             )
 
         plans = _plans([tries.known[name] for name in names], tries, planned)
@@ -87,7 +88,8 @@ def plan(
                 best=tries.known[best].label,
                 trials=found.trials(plans),
             )
-            return joint.choose_over(plans, ground, progress=progress, fresh=fresh)
+            with metering.opened(meter) as metered:
+                return joint.choose_over(plans, ground, metered, progress=progress, fresh=fresh)
     except OSError as error:
         raise atomic.explain(error, folder / "plan") from error
     finally:

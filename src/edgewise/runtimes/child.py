@@ -3,8 +3,11 @@
 A child is a module of ours, run as `python -m MODULE`, that answers JSON lines: one command in on its
 standard input, one answer out. Whatever it prints otherwise lands in its log. It runs in a session of its
 own, so that Ctrl-C reaches the parent alone, which then ends its children.
+
+A `Speaker` is a program of the user's that is asked nothing and prints (an energy meter).
 """
 
+import contextlib
 import json
 import os
 import select
@@ -13,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import IO, Any, Self
 from weakref import WeakSet
@@ -152,3 +156,66 @@ class Child:
         else:
             cause = f"ended with exit code {code}"
         return ChildFailed(f"{self._name} {cause}", log=self.log())
+
+
+class Speaker:
+    """A program that keeps printing; a context manager that always ends it, with what it has started.
+
+    What it writes to its standard error is not kept. It reads nothing.
+
+    Args:
+        argv: the program and its arguments; no shell is asked.
+
+    Raises:
+        ChildFailed: it could not be started.
+    """
+
+    def __init__(self, argv: Sequence[str]) -> None:
+        self._name = argv[0]
+        try:
+            self._process = subprocess.Popen(
+                list(argv),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=os.environ | {"PYTHONUNBUFFERED": "1"},
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:
+            raise ChildFailed(f"{argv[0]} could not be started: {getattr(error, 'strerror', error)}") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def output(self) -> int:
+        """Descriptor of what it prints."""
+        assert self._process.stdout is not None
+        return self._process.stdout.fileno()
+
+    def ended(self) -> str:
+        """How it ended, after the end of its output."""
+        try:
+            code = self._process.wait(timeout=GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            return "it closed its output"
+        return f"it was ended by {signal.Signals(-code).name}" if code < 0 else f"it ended with exit code {code}"
+
+    def close(self) -> None:
+        """End the program: politely, then not; what it has started is ended too."""
+        self._signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=GRACE_SECONDS)
+        self._signal(signal.SIGKILL)
+        self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+    def _signal(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, number)

@@ -70,7 +70,11 @@ class Predict(Document):
 
 
 class Burst(Document):
-    """Time inferences one after the other; the answer has `joules` too where the device has a meter."""
+    """Time inferences one after the other.
+
+    The answer has `joules` too where the device has a meter that is faster than a burst, and with a slower one its
+    newest `reading` after the burst: `at_s`, by the device's clock, and `joules`, counted from anywhere.
+    """
 
     command: Literal["burst"] = "burst"
     calls: Annotated[int, Field(ge=1, le=MAX_CALLS)]
@@ -126,7 +130,8 @@ class Description(Document):
         edgewise: version; both sides need the same.
         identity: as `hardware.probe.identity` has it.
         versions: of the runtimes that are installed.
-        meter: name of the energy meter that is read around each burst, "" where there is none.
+        meter: name of the energy meter, "" where there is none.
+        meter_interval_s: from one of its readings to the next.
         load: one-minute load average.
         available_bytes: memory free for new work.
     """
@@ -136,6 +141,7 @@ class Description(Document):
     identity: str
     versions: dict[RuntimeName, str]
     meter: str
+    meter_interval_s: float = 0.0
     load: float
     available_bytes: int
 

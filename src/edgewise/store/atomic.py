@@ -47,7 +47,7 @@ def replacing(path: Path, *, read_only: bool = False) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             if read_only:
-                os.fchmod(file.fileno(), READ_ONLY)
+                _protect(file)
             os.fsync(file.fileno())
         temporary.replace(path)
         _sync_folder(path.parent)
@@ -62,6 +62,30 @@ def write(path: Path, content: bytes, *, read_only: bool = False) -> None:
     """Put `content` at `path`, whole or not at all."""
     with replacing(path, read_only=read_only) as file:
         file.write(content)
+
+
+def settle(file: BinaryIO, temporary: Path, path: Path, *, read_only: bool = False) -> None:
+    """Put the open `file`, which is at `temporary` and may have been written by several processes in turn, at `path`.
+
+    Raises:
+        StoreFull, StoreUnusable: as `replacing`; `temporary` is still there unless only the folder's fsync failed.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file.flush()
+        if read_only:
+            _protect(file)
+        os.fsync(file.fileno())
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise explain(error, path) from error
+
+
+def _protect(file: BinaryIO) -> None:
+    """Make the file read-only where the file system knows what that is; FAT on a USB stick does not."""
+    with contextlib.suppress(PermissionError):
+        os.fchmod(file.fileno(), READ_ONLY)
 
 
 def _sync_folder(folder: Path) -> None:

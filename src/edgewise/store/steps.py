@@ -10,7 +10,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -64,15 +64,12 @@ class Store:
         """The record of `step`; None where there is none, or where it or one of its blobs is damaged."""
         path = self._record(step)
         try:
-            envelope = json.loads(path.read_bytes())
-            whole = envelope.pop("digest") == _digest(envelope) and envelope["step"] == step
+            envelope = _whole(path.read_bytes(), step)
         except FileNotFoundError:
             return None
         except OSError as error:
             raise atomic.explain(error, path) from error
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            whole = False
-        if not whole:
+        if envelope is None:
             with contextlib.suppress(OSError):
                 path.unlink()
             return None
@@ -85,8 +82,37 @@ class Store:
         envelope["digest"] = _digest(envelope)
         atomic.write(self._record(step), json.dumps(envelope, sort_keys=True, indent=1).encode())
 
+    def records(self) -> Iterator[tuple[str, frozenset[str] | None]]:
+        """Every step that has a record, with the digests of its blobs, or None where it is damaged. Removes nothing."""
+        for path in sorted((self.folder / "steps").glob("*.json")):
+            try:
+                envelope = _whole(path.read_bytes(), path.stem)
+            except FileNotFoundError:  # another process removed it just now
+                continue
+            except OSError as error:
+                raise atomic.explain(error, path) from error
+            yield path.stem, frozenset(envelope["blobs"]) if envelope else None
+
+    def forget(self) -> int:
+        """Remove all records, so that every step is computed anew; how many there were."""
+        found = list((self.folder / "steps").glob("*.json"))
+        for path in found:
+            with contextlib.suppress(OSError):
+                path.unlink()
+        return len(found)
+
     def _record(self, step: str) -> Path:
         return self.folder / "steps" / f"{step}.json"
+
+
+def _whole(content: bytes, step: str) -> dict[str, Json] | None:
+    """The envelope of the record of `step`; None where it is damaged."""
+    try:
+        envelope: dict[str, Json] = json.loads(content)
+        whole = envelope.pop("digest") == _digest(envelope) and envelope["step"] == step
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+    return envelope if whole else None
 
 
 def _digest(envelope: Mapping[str, Json]) -> str:

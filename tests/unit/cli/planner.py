@@ -31,6 +31,7 @@ class Planner:
         fresh: bool,
         device: object = None,
         device_name: str | None = None,
+        meter: str = "",
     ) -> Plan:
         self.asked.append({"folder": folder, "machines": machines, "wait": wait, "fresh": fresh})
         progress.stage(f"planning {site.name}", 2)

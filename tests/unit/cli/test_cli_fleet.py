@@ -46,6 +46,7 @@ class Planner:
         progress: Progress,
         wait: bool = False,
         fresh: bool = False,
+        meter: str = "",
         seconds: float = 1.0,
     ) -> FleetPlan:
         self.asked.append({"path": fleet.path, "folder": folder, "wait": wait, "fresh": fresh})

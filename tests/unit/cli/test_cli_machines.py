@@ -8,6 +8,8 @@ import yaml
 from outcome import Run
 
 from edgewise.errors import BadDocument, UnknownMachine
+from edgewise.hardware import meters
+from edgewise.hardware.counting import Counter
 
 
 @pytest.mark.parametrize("output", ["table", "wide", "json", "yaml", "name"])
@@ -60,3 +62,20 @@ def test_fault_in_ones_own_catalogue(edgewise_command: Run, home: Path) -> None:
     done = edgewise_command("get", "machines")
     assert (done.code, done.out) == (BadDocument.exit_code, "")
     assert "mine.yaml:2: " in done.err
+
+
+def test_describe_this_says_which_meter_is_read_and_why_others_are_not(
+    edgewise_command: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rapl = Counter(name="rapl package-0", path=Path("/nowhere"))
+    found = meters.Survey(usable=(rapl,), unusable=("hwmon VDD_IN: it gives no number",))
+    monkeypatch.setattr(meters, "survey", lambda root=meters.SYS: found)
+    out = " ".join(edgewise_command("describe", "machine", "this").out.split())
+    assert "energy meters: rapl package-0" in out
+    assert "plan reads rapl package-0, every 1 ms, where the setting meter names no other" in out
+    assert "not usable: hwmon VDD_IN: it gives no number" in out
+
+
+def test_describe_this_without_a_meter_says_so(edgewise_command: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(meters, "survey", lambda root=meters.SYS: meters.Survey(usable=(), unusable=()))
+    assert "energy meters: none\n" in edgewise_command("describe", "machine", "this").out

@@ -12,7 +12,9 @@ import pytest
 from edgewise.design import measure
 from edgewise.design.data import Data, Part
 from edgewise.design.measure import MIN_CALLS_FOR_P99, MIN_ROUNDS, ROUNDS_BEFORE_STOPPING, Contestant, Timing, ratio
+from edgewise.design.windows import WINDOWS, Windows
 from edgewise.errors import ChildFailed, DeviceLost
+from edgewise.hardware.counting import Reading
 from edgewise.nouns import (
     DataSummary,
     ModelFile,
@@ -453,3 +455,58 @@ class TestRatio:
     def test_there_is_none_across_sessions_or_from_a_single_round(self, session: str, rounds: int) -> None:
         one = Timing(session="s/0", bursts_ns=[[MS]] * 8)
         assert ratio(one, Timing(session=session, bursts_ns=[[MS]] * rounds)) is None
+
+
+class Ticking:
+    """A meter that renews with every reading: a second and 3 J later each."""
+
+    def __init__(self, *, fails_at: int | None = None) -> None:
+        self.count, self.fails_at = 0, fails_at
+
+    def __call__(self) -> Reading:
+        self.count += 1
+        if self.fails_at is not None and self.count >= self.fails_at:
+            raise OSError("it ended")
+        return Reading(at_s=float(self.count), joules=3.0 * self.count)
+
+
+class TestWindows:
+    def test_each_design_runs_alone_for_whole_windows(self, children: Children, store: Store) -> None:
+        slow = Windows(name="wattmeter", interval_s=0.5, read=Ticking())
+        found = run(children, store, {"a": Script(), "b": Script(ms=3.0)}, windows=slow)
+        for timing in found.values():
+            assert len(timing.windows) == WINDOWS
+            assert {each["joules"] / each["seconds"] for each in timing.windows} == {3.0}
+        assert slow.lost == ""
+
+    def test_what_misses_its_budget_gets_none(self, children: Children, store: Store) -> None:
+        slow = Windows(name="wattmeter", interval_s=0.5, read=Ticking())
+        scripts = {"a": Script(), "b": Script(ms=50.0)}
+        found = run(children, store, scripts, windows=slow, budget=budget({Q.LATENCY_P50: 10.0}))
+        assert (len(found["a"].windows), found["b"].windows) == (WINDOWS, [])
+
+    def test_a_meter_that_is_lost_leaves_no_figure_of_half_a_measurement(
+        self, children: Children, store: Store
+    ) -> None:
+        slow = Windows(name="wattmeter", interval_s=0.5, read=Ticking(fails_at=15))
+        found = run(children, store, {"a": Script()}, windows=slow)
+        assert (found["a"].windows, slow.lost) == ([], "it ended")
+        assert found["a"].calls >= MIN_CALLS_FOR_P99
+
+    def test_timings_without_its_figures_are_not_taken_for_those_with(self, children: Children, store: Store) -> None:
+        run(children, store, {"a": Script()})
+        lost = Windows(name="wattmeter", interval_s=0.5, read=Ticking(fails_at=1))
+        assert run(children, store, {"a": Script()}, windows=lost)["a"].windows == []
+        again = Windows(name="wattmeter", interval_s=0.5, read=Ticking())
+        found = run(children, store, {"a": Script()}, windows=again)
+        assert len(found["a"].windows) == WINDOWS
+        before = len(children.journal)
+        cached = Windows(name="wattmeter", interval_s=0.5, read=Ticking(fails_at=1))
+        assert run(children, store, {"a": Script()}, windows=cached) == found
+        assert len(children.journal) == before
+
+    def test_a_fast_meter_that_is_gone_leaves_no_joules(self, children: Children, store: Store) -> None:
+        def gone() -> float:
+            raise OSError("gone")
+
+        assert run(children, store, {"a": Script()}, meter=gone)["a"].joules == []

@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgewise.hardware.meters import Counter, CpuSeconds, EnergyMeter, PowerSensor, available
+from edgewise.hardware.meters import (
+    Counter,
+    CpuSeconds,
+    EnergyMeter,
+    PowerSensor,
+    Scope,
+    Sum,
+    available,
+    choose,
+    survey,
+)
 
 
 def put(root: Path, files: dict[str, str]) -> Path:
@@ -117,13 +127,140 @@ class TestAvailable:
             },
         )
         meters = available(root)
-        assert [meter.name for meter in meters] == ["hwmon amd_energy", "hwmon power_meter", "hwmon VDD_IN"]
-        board = meters[2]
+        assert [meter.name for meter in meters] == ["hwmon VDD_IN", "hwmon amd_energy", "hwmon power_meter"]
+        board = meters[0]
         assert isinstance(board, PowerSensor)
         assert board.watts() == pytest.approx(6.0)
-        power = meters[1]
+        power = meters[2]
         assert isinstance(power, PowerSensor)
         assert power.watts() == pytest.approx(15.0)
 
     def test_this_machine_is_no_fault(self) -> None:
         assert all(meter.name for meter in available())
+
+
+def rapl(zones: dict[str, tuple[str, int]]) -> dict[str, str]:
+    files = {}
+    for zone, (name, energy_uj) in zones.items():
+        files[f"class/powercap/intel-rapl:{zone}/name"] = name
+        files[f"class/powercap/intel-rapl:{zone}/energy_uj"] = str(energy_uj)
+        files[f"class/powercap/intel-rapl:{zone}/max_energy_range_uj"] = "262143328850"
+    return files
+
+
+class TestRapl:
+    def test_all_packages_with_their_memory_and_nothing_twice(self, tmp_path: Path) -> None:
+        zones = {
+            "0": ("package-0", 0),
+            "0:0": ("core", 0),
+            "0:1": ("uncore", 0),
+            "0:2": ("dram", 0),
+            "1": ("package-1", 0),
+            "1:0": ("dram", 0),
+            "2": ("psys", 0),
+        }
+        meters = available(put(tmp_path, rapl(zones)))
+        assert [meter.name for meter in meters] == ["rapl package-0 + dram-0 + package-1 + dram-1", "rapl psys"]
+        put(tmp_path, rapl({zone: (name, 1_000_000) for zone, (name, _) in zones.items()}))
+        assert meters[0].read_joules() == pytest.approx(4.0)
+        assert choose(meters) is meters[0]
+
+    def test_psys_alone_is_the_machine(self, tmp_path: Path) -> None:
+        (psys,) = available(put(tmp_path, rapl({"0": ("psys", 3)})))
+        assert (psys.scope, choose([psys])) == (Scope.MACHINE, psys)
+
+    def test_one_package_that_cannot_be_read_leaves_no_sum_and_a_sentence(self, tmp_path: Path) -> None:
+        root = put(tmp_path, rapl({"0": ("package-0", 1), "1": ("package-1", 1)}))
+        (root / "class/powercap/intel-rapl:1/energy_uj").unlink()
+        found = survey(root)
+        assert found.usable == ()
+        assert len(found.unusable) == 1
+        assert "rapl package-0 + package-1: " in found.unusable[0]
+        assert "intel-rapl:1/energy_uj cannot be read" in found.unusable[0]
+
+    def test_what_only_root_may_read_is_said(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        root = put(tmp_path, rapl({"0": ("package-0", 1)}))
+
+        def refuse(path: Path, **_: str) -> str:
+            raise PermissionError(13, "Permission denied", str(path))
+
+        monkeypatch.setattr(Path, "read_text", lambda path, **options: refuse(path) if path.name == "energy_uj" else "")
+        found = survey(root)
+        assert found.usable == ()
+        assert "energy_uj may not be read by this user; root may" in found.unusable[0]
+
+
+def ina3221(number: int, rails: dict[str, tuple[int, int]]) -> dict[str, str]:
+    """A chip with its rails' mV and mA; the kernel's sums of all channels too, which count nothing here."""
+    chip = f"class/hwmon/hwmon{number}"
+    files = {f"{chip}/name": "ina3221", f"{chip}/update_interval": "3", f"{chip}/curr4_input": "9999"}
+    files |= {f"{chip}/in7_label": "sum of shunt voltages", f"{chip}/in7_input": "9"}
+    for channel, (rail, (millivolts, milliamperes)) in enumerate(rails.items(), 1):
+        files[f"{chip}/in{channel}_label"] = rail
+        files[f"{chip}/in{channel}_input"] = str(millivolts)
+        files[f"{chip}/curr{channel}_input"] = str(milliamperes)
+    return files
+
+
+JETSONS = {
+    "Orin Nano, Orin NX, Xavier NX": (
+        [{"VDD_IN": (5000, 1200), "VDD_CPU_GPU_CV": (5000, 400), "VDD_SOC": (5000, 300)}],
+        "hwmon VDD_IN",
+        6.0,
+    ),
+    "Nano": (
+        [{"POM_5V_IN": (5000, 400), "POM_5V_GPU": (5000, 100), "POM_5V_CPU": (5000, 200)}],
+        "hwmon POM_5V_IN",
+        2.0,
+    ),
+    "TX2": (
+        [
+            {"VDD_SYS_GPU": (19000, 10), "VDD_SYS_SOC": (19000, 20), "VDD_4V0_WIFI": (4800, 5)},
+            {"VDD_IN": (19000, 200), "VDD_SYS_CPU": (19000, 30), "VDD_SYS_DDR": (19000, 30)},
+        ],
+        "hwmon VDD_IN",
+        3.8,
+    ),
+    "AGX Xavier": (
+        [
+            {"GPU": (19000, 100), "CPU": (19000, 100), "SOC": (19000, 100)},
+            {"CV": (19000, 0), "VDDRQ": (19000, 100), "SYS5V": (5000, 200)},
+        ],
+        "hwmon GPU + CPU + SOC + CV + VDDRQ + SYS5V",
+        8.6,
+    ),
+    "AGX Orin": (
+        [
+            {"VDD_GPU_SOC": (20000, 200), "VDD_CPU_CV": (20000, 100), "VIN_SYS_5V0": (5000, 800)},
+            {"NC": (0, 0), "VDDQ_VDD2_1V8AO": (5000, 100)},
+        ],
+        "hwmon VDD_GPU_SOC + VDD_CPU_CV + VIN_SYS_5V0",
+        10.0,
+    ),
+}
+
+
+class TestJetson:
+    @pytest.mark.parametrize("name", JETSONS)
+    def test_the_whole_module_and_no_rail_twice(self, tmp_path: Path, name: str) -> None:
+        chips, expected, watts = JETSONS[name]
+        for number, rails in enumerate(chips, 3):
+            put(tmp_path, ina3221(number, rails))
+        meters = available(tmp_path)
+        chosen = choose(meters)
+        assert chosen is not None
+        assert chosen.name == expected
+        sensors = chosen.parts if isinstance(chosen, Sum) else [chosen]
+        assert sum(each.watts() for each in sensors if isinstance(each, PowerSensor)) == pytest.approx(watts)
+        assert all("NC" not in meter.name.split() for meter in meters)
+        assert all(meter.scope is Scope.PART for meter in meters if meter is not chosen)
+
+    def test_rails_that_nobody_knows_are_listed_and_not_taken_for_the_machine(self, tmp_path: Path) -> None:
+        meters = available(put(tmp_path, ina3221(0, {"VDD_MINE": (5000, 100), "VDD_YOURS": (5000, 100)})))
+        assert [meter.name for meter in meters] == ["hwmon VDD_MINE", "hwmon VDD_YOURS"]
+        assert choose(meters) is None
+
+    def test_a_gpu_s_own_sensor_is_not_taken_for_the_machine(self, tmp_path: Path) -> None:
+        chip = "class/hwmon/hwmon0"
+        (gpu,) = available(put(tmp_path, {f"{chip}/name": "amdgpu", f"{chip}/power1_average": "9000000"}))
+        assert (gpu.scope, choose([gpu])) == (Scope.GPU, None)

@@ -64,7 +64,8 @@ class Device:
         machine: it, as its own probe has it (named `this`, as every machine names itself).
         identity: of the machine, for cache keys.
         versions: of the runtimes that it has.
-        meter: name of the energy meter that it reads around each burst, "" where it has none.
+        meter: name of the energy meter that it reads, "" where it has none.
+        meter_interval_s: from one reading of the meter to the next.
     """
 
     def __init__(self, connection: Connection, description: Description, *, holder: str) -> None:
@@ -72,6 +73,7 @@ class Device:
         self.identity: str = description.identity
         self.versions: Mapping[RuntimeName, str] = description.versions
         self.meter: str = description.meter
+        self.meter_interval_s: float = description.meter_interval_s
         self._connection, self._holder = connection, holder
         self._sending = threading.Lock()
 

@@ -20,6 +20,7 @@ from edgewise.design.device import device as device_module
 from edgewise.design.device.connection import Connection
 from edgewise.design.device.device import Device
 from edgewise.errors import BadConfiguration, Busy, ChildFailed, DeviceLost, NoRunnableDesign
+from edgewise.hardware.counting import PowerSensor, Reading, Scope
 from edgewise.runtimes.samples import read_arrays, write_arrays
 from edgewise.runtimes.wire import Description
 from fakes import benches
@@ -131,15 +132,32 @@ class TestWork:
     def test_the_device_reads_its_own_meter_around_each_burst(self, tmp_path: Path) -> None:
         class Meter:
             name, measured, joules = "rapl package-0", True, 0.0
+            scope, interval_s = Scope.CPU, 1e-3
 
             def read_joules(self) -> float:
                 self.joules += 1.5
                 return self.joules
 
+            def read(self) -> Reading:
+                raise AssertionError("a fast meter is read around the burst")
+
         with benches.device(tmp_path, meter=Meter()) as (url, _, _), connect(url, TOKEN) as device:
             assert device.meter == "rapl package-0"
             with device.start(name="a") as worker:
                 assert worker.call("burst", timeout_s=10, calls=1)["joules"] == 1.5
+
+    def test_a_meter_slower_than_a_burst_answers_with_its_readings_and_the_device_s_clock(self, tmp_path: Path) -> None:
+        moments = iter([5.0, 6.0])
+        meter = PowerSensor(name="hwmon VDD_IN", watts=lambda: 4.0, clock=lambda: next(moments))
+        with benches.device(tmp_path, meter=meter) as (url, _, _), connect(url, TOKEN) as device:
+            assert (device.meter, device.meter_interval_s) == ("hwmon VDD_IN", 0.1)
+            with device.start(name="w") as worker:
+                answers = [worker.call("burst", timeout_s=10, calls=1) for _ in range(2)]
+        assert [answer.get("reading") for answer in answers] == [
+            {"at_s": 5.0, "joules": 0.0},
+            {"at_s": 6.0, "joules": 4.0},
+        ]
+        assert all("joules" not in answer for answer in answers)
 
     def test_what_a_worker_refuses_is_a_child_that_failed(self, place: Place, model: Path) -> None:
         model.write_text("refuse")
