@@ -60,7 +60,8 @@ def test_every_machine_has_designs_and_every_figure_its_origin(planned: tuple[Pa
     kinds = {machine: set() for machine in ("this", NPU, TPU)}
     for verdict in answer.verdicts:
         latency = verdict.design.figures.get(Quantity.LATENCY_P50)
-        if latency is not None and verdict.design.machine in kinds:
+        of_npu = verdict.design.machine != NPU or verdict.design.configuration.runtime is RuntimeName.VELA
+        if latency is not None and verdict.design.machine in kinds and of_npu:
             kinds[verdict.design.machine].add(latency.provenance.kind)
             assert latency.low <= latency.value <= latency.high
     assert kinds == {
@@ -104,6 +105,25 @@ def test_fragile_recipes_are_told_for_a_cpu_without_vnni(planned: tuple[Path, Pl
     told = [v for v in on(answer, GATEWAY) if "without VNNI" in v.reason]
     assert {v.design.recipe.name for v in told} == {"int8-u8s8-minmax", "int8-s8s8-minmax"}
     assert not any(v.feasible for v in told)
+    fitting = [v.design for v in on(answer, GATEWAY) if v.feasible and v.design.recipe.precision == "int8"]
+    for design in fitting:
+        if design.configuration.runtime is RuntimeName.ONNXRUNTIME:
+            settings, options = design.recipe.settings, design.configuration.options
+            assert settings.get("reduced") or options.get("precise_int8") == "1", design.name
+
+
+def test_what_is_taken_from_here_is_not_called_measured_there(planned: tuple[Path, Plan]):
+    _, answer = planned
+    carried = [v.design for machine in (TPU, GATEWAY) for v in on(answer, machine) if v.design.stage is Stage.TIMED]
+    memories = [design.figures[Quantity.MEMORY] for design in carried if Quantity.MEMORY in design.figures]
+    assert memories
+    for memory in memories:
+        assert memory.provenance.kind is ProvenanceKind.CALIBRATED
+        assert memory.low < memory.value < memory.high
+    for design in carried:
+        for quantity in (Quantity.LATENCY_P90, Quantity.LATENCY_P99):
+            assert design.figures[quantity].value >= design.figures[Quantity.LATENCY_P50].value
+            assert design.figures[quantity].high >= design.figures[Quantity.LATENCY_P50].high
 
 
 def test_advice_says_what_binds_the_choice(planned: tuple[Path, Plan]):
@@ -196,3 +216,10 @@ def test_what_a_device_measured_recalibrates_its_estimates(tmp_path: Path):
     assert measured.value / 2 < estimate.value < measured.value * 2
     old = before.verdict(name).design.figures.get(Quantity.LATENCY_P50)
     assert old is None or estimate.high / estimate.low < old.high / old.low
+
+
+def test_thread_counts_of_an_absent_machine_are_all_tried(planned: tuple[Path, Plan]):
+    path, _ = planned
+    answer = made(written(path.parent, f"[{{name: {CPUS}, threads: [1, 4]}}]"))
+    names = {v.design.name for v in on(answer, CPUS)}
+    assert {f"litert/tflite-fp32@1t@{CPUS}", f"litert/tflite-fp32@4t@{CPUS}"} <= names

@@ -160,8 +160,9 @@ def _high(design: Design, quantity: Quantity, unknown: float) -> float:
 
 def _equal(design: Design, first: Design, ratio: Ratio) -> bool:
     estimate = ratio(design.name, first.name)
-    if estimate is None:
-        return design.figures[Quantity.LATENCY_P50].overlaps(first.figures[Quantity.LATENCY_P50])
+    if estimate is None:  # never paired: estimates of one machine err the same way, so that overlap is not enough
+        ours, best = (one.figures[Quantity.LATENCY_P50] for one in (design, first))
+        return ours.overlaps(best) and ours.value <= TIE * best.value
     return estimate.low <= 1.0 and estimate.value <= TIE
 
 

@@ -64,7 +64,7 @@ def _equals(design: Design, choice: Choice) -> str:
         verb = "counts" if len(choice.tied) == 1 else "count"
         return f"no faster one was found; {_listed(choice.tied)} {verb} as equal, and it wins by {order}"
     return (
-        f"the fastest was {choice.fastest}, but not so that it can be told from {design.name} (their paired ratio may"
+        f"the fastest was {choice.fastest}, but not so that it can be told from {design.name} (their ratio may"
         f" be 1 and is at most {TIE:g}); among such equals it wins by {order}"
     )
 
@@ -114,7 +114,9 @@ def _takes_by_figures(other: Design, design: Design) -> str:
             f"cannot be told apart in latency: {words.with_interval(theirs)} ({theirs.provenance.kind}) against"
             f" {words.with_interval(ours)} ({ours.provenance.kind})"
         )
-    return f"takes {words.times(theirs.value / ours.value)} as long by their figures ({_kinds(theirs, ours)})"
+    ratio = theirs.value / ours.value
+    said = f"takes {words.times(ratio)} as long" if ratio >= 1 else f"is {words.times(1 / ratio)} as fast"
+    return f"{said} by their figures ({_kinds(theirs, ours)})"
 
 
 def _kinds(*figures: Measurement) -> str:
@@ -125,7 +127,11 @@ def _other_machines(verdicts: Sequence[Verdict], chosen: Verdict) -> Iterator[st
     """What the other machines of the site could do, a sentence each: the best that fits, or what stands nearest."""
     for machine in dict.fromkeys(verdict.design.machine for verdict in verdicts):
         found = standing_for(machine, verdicts, chosen.design.name)
-        if machine == chosen.design.machine or found is None or found.design.failure:
+        if machine == chosen.design.machine or (found is not None and found.design.failure):
+            continue
+        if found is None:
+            reason = next(verdict.reason for verdict in verdicts if verdict.design.machine == machine)
+            yield f"on {place(machine)} nothing can be planned: {reason}"
             continue
         best = found.design
         if not found.feasible:

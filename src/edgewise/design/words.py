@@ -38,9 +38,9 @@ NAMES: dict[Quantity, str] = {
 }
 
 HOW_TO_KNOW: dict[Quantity, str] = {
-    Quantity.PRICE: "declare it: machines: [{{name: {machine}, price: 90USD}}]",
-    Quantity.POWER: "no meter has told it; declare it: machines: [{{name: {machine}, power: 10W}}]",
-    Quantity.ENERGY: "no meter has told it; declare the power: machines: [{{name: {machine}, power: 10W}}]",
+    Quantity.PRICE: "declare it: machines: [{{name: {machine}, price: …USD}}]",
+    Quantity.POWER: "no meter has told it; declare it: machines: [{{name: {machine}, power: …W}}]",
+    Quantity.ENERGY: "no meter has told it; declare the power: machines: [{{name: {machine}, power: …W}}]",
     Quantity.LATENCY_P99: "too few calls were timed to tell it",
 }
 THIS = "this"

@@ -123,12 +123,14 @@ def check(project: Project, sites: Sequence[Site], *, machines: Sequence[Path] =
 
     Raises:
         UnknownMachine: a machine that the catalogue does not have.
+        BadDocument: a calibration file of the user's has faults.
         NotFound: a model file or data that is not there.
     """
     for path in project.model_paths:
         models.read(path)
     for site in sites:
-        ground.candidates(site, machines)
+        if ground.candidates(site, machines)[1]:
+            estimate.published(machines)
 
 
 def last(project: Project, site: Site, *, folder: Path) -> Plan:
@@ -382,7 +384,8 @@ def _busy(machine: Machine, timings: Mapping[str, Timing]) -> tuple[str, ...]:
         return ()
     return (
         f"the machine was busy while timing (load {load:.1f} on {cores} cores): the ratios hold, but the times would be"
-        " others on a quiet one; time again with --fresh",
+        " others on a quiet one, and so would p90 and p99 of machines elsewhere, which lean on them; time again with"
+        " --fresh",
     )
 
 

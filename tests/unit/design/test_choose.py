@@ -306,7 +306,7 @@ def test_where_no_single_change_is_enough_the_fewest_together_are_named() -> Non
 def test_a_figure_that_nobody_knows_is_asked_for() -> None:
     (change,) = relax(judged([timed("d", {})], budget({Q.PRICE: 10.0})))
     assert change.needed == 10.0
-    assert "price: 90USD" in change.sentence
+    assert "price: …USD" in change.sentence
 
 
 def test_a_drop_without_a_limit_is_relaxed_to_one_that_fits() -> None:

@@ -74,7 +74,7 @@ def test_the_metric_runs_upwards_and_differs_by_points():
 
 def test_unknown_figures_are_named_with_what_would_tell_them():
     text = said(Quantity.PRICE, a=figure(15, 15, 15, Quantity.PRICE), b=figure(20, 20, 20, Quantity.PRICE), c=None)
-    assert "Not known for c; declare it: machines: [{name: c, price: 90USD}]." in text
+    assert "Not known for c; declare it: machines: [{name: c, price: …USD}]." in text
     assert said(Quantity.ENERGY, a=None, b=None) == ""
 
 

@@ -5,12 +5,14 @@ Rows measured on the machine itself (`observations.measured`) go into the same f
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from edgewise import units
 from edgewise.design.estimate import energy, support
 from edgewise.design.estimate.coverage import Coverage, check
 from edgewise.design.estimate.estimated import Estimated
 from edgewise.design.estimate.fitted import Fitted, fitted
+from edgewise.design.estimate.hierarchy import total
 from edgewise.design.estimate.intervals import Width
 from edgewise.design.estimate.latency import Place, of_layers
 from edgewise.design.estimate.observations import Observation, of_kind, published
@@ -60,7 +62,7 @@ def estimate(
             the model's layers are not known.
     """
     _require_dtype(accelerator, precision)
-    uncounted = _uncounted(model)
+    _require_counts(model)
     rows = published() if observations is None else tuple(observations)
     cover = _coverage(model, accelerator)
     own, backing = _support(rows, machine, accelerator, precision=precision, runtime=runtime, threads=threads)
@@ -73,9 +75,10 @@ def estimate(
     width = own.width(backing.series).widened(backing.spread)
     provenance = Provenance(kind=ProvenanceKind.CALIBRATED, by=_by(own, backing), date=_date(rows, own.kind))
     latency = _latency(there_ms, width, fallback_ms, host_width, len(own.points), provenance)
+    if _of_size(model, own):
+        latency = replace(latency, high=max(latency.high, _of_smallest(own, backing)))
     figures, energy_words = _energy(model, machine, accelerator, rows, latency, precision, power_watt)
     caveats = (
-        *uncounted,
         *backing.caveats,
         *_of_size(model, own),
         *_of_width(width),
@@ -115,13 +118,13 @@ def split(model: Model, machine: Machine, *, precision: str, observations: Seque
     return Estimated(figures={}, layers=layers, call_ms=call_ms, fallback_ms=0.0, coverage=None, caveats=())
 
 
-def _uncounted(model: Model) -> tuple[str, ...]:
-    """What to say of layers whose arithmetic is not known; they count by what they move."""
-    if not any(layer.macs for layer in model.layers):
-        hint = "fix dynamic axes to sizes, then try again"
-        raise NoBasis(f"{model.name}: the arithmetic of its layers cannot be counted", hint=hint)
+def _require_counts(model: Model) -> None:
+    """Refuse a model with arithmetic that nobody has counted: what is left out could be all of its time."""
     unknown = sorted({layer.operator for layer in model.layers if layer.macs is None})
-    return (f"the arithmetic of {', '.join(unknown)} is not known and not counted",) if unknown else ()
+    if unknown or not any(layer.macs for layer in model.layers):
+        names = ", ".join(unknown[:3]) or "its layers"
+        hint = "fix dynamic axes to sizes, then try again"
+        raise NoBasis(f"the arithmetic of {names} in {model.name} cannot be counted", hint=hint)
 
 
 def _coverage(model: Model, accelerator: Accelerator) -> Coverage | None:
@@ -228,8 +231,15 @@ def _of_size(model: Model, found: Fitted) -> tuple[str, ...]:
     if macs * FAR_BELOW >= least:
         return ()
     return (
-        f"it has {macs / 1e6:.3g} million multiply-accumulates, the smallest network of the rows {least / 1e6:.3g}",
+        f"it has {macs / 1e6:.3g} million multiply-accumulates, the smallest network of the rows {least / 1e6:.3g},"
+        " whose time is the upper end of the interval",
     )
+
+
+def _of_smallest(found: Fitted, backing: Support) -> float:
+    """Time of the smallest network of the rows, in ms: what is smaller takes no longer, and no more is known."""
+    smallest = min(found.points, key=lambda point: float(point.amounts[:, list(COMPUTE)].sum()))
+    return total(backing.prices, smallest.amounts, overlaps=found.prices.shape.overlaps)
 
 
 def _of_width(width: Width, what: str = "latency") -> tuple[str, ...]:

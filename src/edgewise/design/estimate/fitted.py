@@ -58,21 +58,23 @@ def fitted(observations: Sequence[Observation], kind: MachineKind, quantity: Qua
 
 @lru_cache(maxsize=16)
 def _fitted(observations: tuple[Observation, ...], kind: MachineKind, quantity: Quantity) -> Fitted | None:
-    """The whole fit of few rows; of the published ones the kept fit, with whatever is new joined to it."""
-    built_in = frozenset(each.row for each in published())
-    own = [each for each in observations if each.row not in built_in]
-    rest = [each for each in observations if each.row in built_in]
-    more, points = _points(own, kind, quantity), _points(rest, kind, quantity)
+    """The whole fit of rows that are none of ours; else the kept fit, with whatever is new joined to it.
+
+    Rows of the user's that take the place of a few published ones do not make the kept fit worthless.
+    """
     shape: Shape = ENERGY if quantity is Quantity.ENERGY else shape_of(kind)
-    known = kept.recall(points, shape) if points else None
-    if known is None:
-        points, more = [*points, *more], []
+    built_in = frozenset(each.row for each in published())
+    rest = _points([each for each in observations if each.row in built_in], kind, quantity)
+    more = _points([each for each in observations if each.row not in built_in], kind, quantity)
+    whole = _points(published(), kind, quantity)
+    known = kept.recall(whole, shape) if whole and 2 * len(rest) >= len(whole) else None
+    points = rest if known else [*rest, *more]
     if not points:
         return None
     prices, errors = known or (fit(points, shape), tuple(by_network(points, shape)))
-    if more:
+    if known and more:
         prices = joined(prices, more, points)
-    return Fitted(kind=kind, points=(*points, *more), prices=prices, errors=errors)
+    return Fitted(kind=kind, points=(*rest, *more), prices=prices, errors=errors)
 
 
 def _points(observations: Sequence[Observation], kind: MachineKind, quantity: Quantity) -> list[Point]:

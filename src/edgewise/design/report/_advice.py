@@ -34,4 +34,5 @@ def _counsel(one: Advice, ids: Mapping[str, str]) -> Counsel:
 
 
 def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    """`text` with a capital, unless it begins with the name of a design."""
+    return text if "/" in text.partition(" ")[0] else text[:1].upper() + text[1:]

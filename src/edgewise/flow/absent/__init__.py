@@ -16,6 +16,7 @@ from edgewise.flow.candidates import Evaluated, Work
 from edgewise.flow.ground import Absent, Ground
 from edgewise.nouns import Advice, Design, Plan, RuntimeName, Site
 
+TAKES_HALF = estimated.HALF | {RuntimeName.OPENVINO}
 TAKES_INT8_TFLITE = estimated.INTEGER | {RuntimeName.VELA}
 
 
@@ -45,7 +46,7 @@ def designs(here: Sequence[Design], evaluated: Evaluated, site: Site, base: Grou
     """
     wanted = {runtime for machine in base.absent for runtime in machine.runtimes}
     integer = sources.int8_tflite(evaluated, work) if wanted & TAKES_INT8_TFLITE else None
-    half = sources.half(evaluated, work) if wanted & estimated.HALF else None
+    half = sources.half(evaluated, work) if wanted & TAKES_HALF else None
     observations = estimate.published(base.folders) if base.absent else ()
     observations += _measured_there(base.absent, work)
     found: list[Design] = []

@@ -6,11 +6,12 @@ estimated, and what nobody can tell is left out. Where nothing supports an estim
 
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from edgewise import units
 from edgewise.design import estimate, figures, models, sharing
 from edgewise.design.estimate import Estimated, Observation
+from edgewise.design.variants.recipes import PLAIN, may_saturate
 from edgewise.errors import NoBasis
 from edgewise.flow.absent.sources import NoSource, Source
 from edgewise.flow.candidates import Evaluated, Work
@@ -19,6 +20,7 @@ from edgewise.nouns import (
     Accelerator,
     AcceleratorKind,
     Design,
+    Machine,
     Measurement,
     ModelFormat,
     ProvenanceKind,
@@ -37,6 +39,11 @@ QUANTISES = frozenset({RuntimeName.TENSORRT, RuntimeName.VITIS_AI, RuntimeName.H
 """Compilers that take an ONNX file with int8 by scales."""
 DYNAMIC = "dynamic-int8"
 """Quantises activations as it runs, which no published row and no other compiler does."""
+SYMMETRIC = "s8"
+"""Activations as other compilers take them: around zero."""
+MEMORY_MARGIN = 0.25
+PLUGGED_IN = "any"
+"""Architecture of what is no machine by itself."""
 BARE_METAL = ("armv8.1-m",)
 """Architectures without an operating system, where all calls are alike."""
 TAIL = (Quantity.LATENCY_P90, Quantity.LATENCY_P99)
@@ -49,6 +56,7 @@ class Carried:
     source: Source
     precision: str
     memory: Measurement | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,39 +93,64 @@ def designs(
             runtime = known.get(compiler)
             if runtime is None or runtime is RuntimeName.VELA:
                 continue
-            for carried in _carried(runtime, part, here, evaluated, integer, half, work):
+            for carried in _carried(runtime, part, absent, here, evaluated, integer, half, work):
                 if isinstance(carried, NoSource):
                     made.append(_without(carried, runtime, part, absent))
                     continue
-                design, found = _designed(carried, runtime, part, absent, observations, tail)
-                made.append(design)
-                if found is not None:
-                    kept[design.name] = found
-                if carried.source.significant:
-                    significant.add(design.name)
+                for threads in (absent.choice.threads if part.kind is AcceleratorKind.CPU else ()) or (1,):
+                    design, found = _designed(carried, runtime, part, absent, threads, observations, tail)
+                    made.append(design)
+                    if found is not None:
+                        kept[design.name] = found
+                    if carried.source.significant:
+                        significant.add(design.name)
     return Estimates(designs=tuple(made), significant=frozenset(significant), estimated=kept)
 
 
-def tails(here: Sequence[Design]) -> Mapping[Quantity, tuple[float, float]]:
-    """By how many ms p90 and p99 exceed the median here, over the designs that were timed: median and most.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tail:
+    """By how much a percentile exceeds the median here: in ms, and as a share of the median; usual and most.
 
-    A difference, not a ratio: what interrupts an inference takes its time whatever the inference takes.
+    What interrupts an inference takes its time whatever the inference takes, and what runs beside it slows it down in
+    proportion, at most by a half where two share a core: whichever of the two is more counts.
     """
+
+    usual_ms: float
+    most_ms: float
+    usual_share: float
+    most_share: float
+
+    def after(self, median: Measurement) -> tuple[float, float]:
+        """The percentile that follows from `median`, in ms: its value and its upper end."""
+        value = median.value + max(self.usual_ms, self.usual_share * median.value)
+        return value, median.high + max(self.most_ms, self.most_share * median.high)
+
+
+def tails(here: Sequence[Design]) -> Mapping[Quantity, Tail]:
+    """The tails of the designs that were timed here; the shares are those of the slower half."""
     found = {}
     for quantity in TAIL:
-        excess = [
-            max(0.0, design.figures[quantity].value - design.figures[Quantity.LATENCY_P50].value)
+        pairs = sorted(
+            (design.figures[Quantity.LATENCY_P50].value, design.figures[quantity].value)
             for design in here
             if quantity in design.figures and Quantity.LATENCY_P50 in design.figures
-        ]
-        if excess:
-            found[quantity] = (statistics.median(excess), max(excess))
+        )
+        if pairs:
+            excess = [max(0.0, high - median) for median, high in pairs]
+            shares = [min(1.0, max(0.0, high / median - 1)) for median, high in pairs[len(pairs) // 2 :]]
+            found[quantity] = Tail(
+                usual_ms=statistics.median(excess),
+                most_ms=max(excess),
+                usual_share=statistics.median(shares),
+                most_share=max(shares),
+            )
     return found
 
 
 def _carried(
     runtime: RuntimeName,
     part: Accelerator,
+    absent: Absent,
     here: Sequence[Design],
     evaluated: Evaluated,
     integer: Source | NoSource | None,
@@ -129,9 +162,9 @@ def _carried(
         if integer is not None:
             yield integer if isinstance(integer, NoSource) else Carried(source=integer, precision="int8")
         return
-    if runtime in HALF and half is not None:
+    if takes_half(runtime, part) and half is not None:
         yield half if isinstance(half, NoSource) else Carried(source=half, precision="fp16")
-    taken, precisions = taken_from(runtime)
+    taken, precisions = taken_from(runtime, part)
     sign = 1 if work.judge.metric.higher_is_better else -1
     for precision in sorted(precisions):
         alike = [
@@ -140,22 +173,29 @@ def _carried(
             if design.configuration.runtime is taken
             and design.recipe.precision == precision
             and design.recipe.method != DYNAMIC
+            and (runtime not in QUANTISES or design.recipe.settings.get("activations") == SYMMETRIC)
+            and not (part.kind is AcceleratorKind.CPU and may_saturate(design, absent.machine))
             and design.stage in (Stage.EVALUATED, Stage.TIMED)
             and not design.failure
         ]
         if alike:
             best = max(alike, key=lambda design: sign * design.figures[Quantity.METRIC].value)
-            yield _of_design(best, evaluated, work, half=part.kind is not AcceleratorKind.CPU)
+            yield _of_design(best, evaluated, work, own=taken is runtime)
 
 
-def taken_from(runtime: RuntimeName) -> tuple[RuntimeName, frozenset[str]]:
-    """Whose variants here `runtime` can be given, and in which precisions."""
+def takes_half(runtime: RuntimeName, part: Accelerator) -> bool:
+    """Whether `runtime` computes a float model in fp16 on `part`."""
+    return runtime in HALF or (runtime is RuntimeName.OPENVINO and part.kind is not AcceleratorKind.CPU)
+
+
+def taken_from(runtime: RuntimeName, part: Accelerator) -> tuple[RuntimeName, frozenset[str]]:
+    """Whose variants here `runtime` can be given on `part`, and in which precisions."""
     if runtime in HALF | QUANTISES:
         return RuntimeName.ONNXRUNTIME, frozenset({"int8"})
-    return runtime, frozenset({"fp32", "int8"})
+    return runtime, frozenset({"int8"} if takes_half(runtime, part) else {"fp32", "int8"})
 
 
-def _of_design(design: Design, evaluated: Evaluated, work: Work, *, half: bool) -> Carried:
+def _of_design(design: Design, evaluated: Evaluated, work: Work, *, own: bool) -> Carried:
     assert design.variant is not None
     model = work.models[0]
     if design.recipe.format is ModelFormat.TFLITE:
@@ -169,8 +209,9 @@ def _of_design(design: Design, evaluated: Evaluated, work: Work, *, half: bool) 
             significant=design.name in evaluated.significant,
             caveats=design.caveats,
         ),
-        precision="fp16" if half and design.recipe.precision == "fp32" else design.recipe.precision,
+        precision=design.recipe.precision,
         memory=design.figures.get(Quantity.MEMORY),
+        options=design.configuration.options if own else {},
     )
 
 
@@ -179,27 +220,32 @@ def _designed(
     runtime: RuntimeName,
     part: Accelerator,
     absent: Absent,
+    threads: int,
     observations: Sequence[Observation],
-    tail: Mapping[Quantity, tuple[float, float]],
+    tail: Mapping[Quantity, Tail],
 ) -> tuple[Design, Estimated | None]:
     source, machine = carried.source, absent.machine
-    threads = absent.choice.threads[0] if absent.choice.threads and part.kind is AcceleratorKind.CPU else 1
+    several = threads if part.kind is AcceleratorKind.CPU and len(absent.choice.threads) > 1 else 0
+    given = dict(source.figures)
+    caveats = [*source.caveats, *_of_compiler(runtime), *_of_machine(machine)]
+    if runtime in HALF | QUANTISES:
+        del given[Quantity.FLASH]  # what the compiler writes is another file
     price = {
         key: figure
         for key, figure in figures.of_machine(machine, absent.choice).items()
         if key is Quantity.PRICE or part.kind is AcceleratorKind.CPU
     }
     design = Design(
-        name=name(source.variant.recipe.name, runtime, part, machine.name),
+        name=name(source.variant.recipe.name, runtime, part, machine.name, options=carried.options, threads=several),
         machine=machine.name,
         recipe=source.variant.recipe,
         configuration=RuntimeConfiguration(
-            runtime=runtime, version="", threads=threads, options={"accelerator": part.name}
+            runtime=runtime, version="", threads=threads, options={"accelerator": part.name, **carried.options}
         ),
         stage=Stage.EVALUATED,
         variant=source.variant,
-        figures=dict(source.figures) | price,
-        caveats=source.caveats,
+        figures=given | price,
+        caveats=tuple(caveats),
     )
     try:
         found = estimate.estimate(
@@ -218,28 +264,51 @@ def _designed(
     known = dict(design.figures) | dict(found.figures) | _tail(found.figures, tail, machine.architecture)
     if absent.choice.idle is not None and part.kind is AcceleratorKind.CPU:
         known = sharing.left_over(known, idle=absent.choice.idle, cores=part.cores or 1, threads=threads)
-    caveats = [*source.caveats, *found.caveats]
+    caveats += found.caveats
     if carried.memory is not None and part.kind is AcceleratorKind.CPU:
-        known[Quantity.MEMORY] = carried.memory
-        caveats.append("its memory is as measured here, with the same runtime")
+        known[Quantity.MEMORY] = _memory(carried.memory)
     return replace(design, stage=Stage.TIMED, figures=known, caveats=tuple(caveats)), found
 
 
+def _memory(here: Measurement) -> Measurement:
+    """Memory as the same runtime needs here, for another CPU: libraries and kernels differ, so by an assumed margin."""
+    by = f"{here.provenance.by}, with the same runtime; {MEMORY_MARGIN:.0%} either way are assumed for another CPU"
+    return replace(
+        here,
+        low=here.low * (1 - MEMORY_MARGIN),
+        high=here.high * (1 + MEMORY_MARGIN),
+        provenance=replace(here.provenance, kind=ProvenanceKind.CALIBRATED, by=by),
+    )
+
+
+def _of_compiler(runtime: RuntimeName) -> tuple[str, ...]:
+    if runtime in QUANTISES - HALF:
+        return (f"its accuracy is that of int8 by our calibration; {runtime} quantises by rules of its own",)
+    return ()
+
+
+def _of_machine(machine: Machine) -> tuple[str, ...]:
+    if machine.architecture == PLUGGED_IN:
+        return ("it is plugged into a machine whose price and power are not counted",)
+    return ()
+
+
 def _tail(
-    found: Mapping[Quantity, Measurement], tail: Mapping[Quantity, tuple[float, float]], architecture: str
+    found: Mapping[Quantity, Measurement], tail: Mapping[Quantity, Tail], architecture: str
 ) -> dict[Quantity, Measurement]:
     """p90 and p99 by how they stand to the median here; on bare metal they are the median."""
     median = found[Quantity.LATENCY_P50]
     if architecture in BARE_METAL:
         return dict.fromkeys(TAIL, median)
     made = {}
-    for quantity, (usual, most) in tail.items():
-        more, at_most = (units.show(excess, units.TIME) for excess in (usual, most))
-        by = f"{median.provenance.by}; {quantity.value[-3:]} is {more} more, {at_most} at most, as here"
+    for quantity, beyond in tail.items():
+        value, high = beyond.after(median)
+        more, at_most = (units.show(excess, units.TIME) for excess in (value - median.value, high - median.high))
+        by = f"{median.provenance.by}; {quantity.value[-3:]} is {more} more, {at_most} at most, as seen here"
         made[quantity] = replace(
             median,
-            value=median.value + usual,
-            high=median.high + most,
+            value=value,
+            high=high,
             provenance=replace(median.provenance, kind=ProvenanceKind.CALIBRATED, by=by),
         )
     return made
@@ -257,6 +326,18 @@ def _without(carried: NoSource, runtime: RuntimeName, part: Accelerator, absent:
     )
 
 
-def name(recipe: str, runtime: RuntimeName, part: Accelerator, machine: str) -> str:
-    """`runtime/recipe@machine`, with the accelerator where it is not the CPU."""
-    return f"{runtime}/{recipe}{'' if part.kind is AcceleratorKind.CPU else f'+{part.name}'}@{machine}"
+def name(
+    recipe: str,
+    runtime: RuntimeName,
+    part: Accelerator,
+    machine: str,
+    *,
+    options: Mapping[str, str] | None = None,
+    threads: int = 0,
+) -> str:
+    """`runtime/recipe+option@machine`, with the accelerator where it is not the CPU, and threads where several are."""
+    shown = [key if value == "1" else value for key, value in (options or {}).items() if value not in PLAIN]
+    if part.kind is not AcceleratorKind.CPU:
+        shown.append(part.name)
+    ending = f"@{threads}t@{machine}" if threads else f"@{machine}"
+    return "".join([f"{runtime}/{recipe}", *(f"+{one}" for one in shown), ending])

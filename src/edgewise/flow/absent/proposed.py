@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from edgewise.flow.absent.estimated import DYNAMIC, HALF, INTEGER, name, taken_from
+from edgewise.flow.absent.estimated import DYNAMIC, INTEGER, name, taken_from, takes_half
 from edgewise.flow.ground import Absent
 from edgewise.nouns import Accelerator, Design, ModelFormat, Recipe, RuntimeConfiguration, RuntimeName, Stage
 
@@ -24,7 +24,7 @@ def designs(here: Sequence[Design], absent: Sequence[Absent]) -> tuple[Design, .
 def _of(part: Accelerator, absent: Absent, here: Sequence[Design]) -> Iterator[Design]:
     known = {runtime.value: runtime for runtime in RuntimeName}
     for runtime in (known[compiler] for compiler in part.compilers if compiler in known):
-        for recipe in _recipes(runtime, here):
+        for recipe in _recipes(runtime, part, here):
             yield Design(
                 name=name(recipe.name, runtime, part, absent.machine.name),
                 machine=absent.machine.name,
@@ -36,13 +36,13 @@ def _of(part: Accelerator, absent: Absent, here: Sequence[Design]) -> Iterator[D
             )
 
 
-def _recipes(runtime: RuntimeName, here: Sequence[Design]) -> Iterator[Recipe]:
+def _recipes(runtime: RuntimeName, part: Accelerator, here: Sequence[Design]) -> Iterator[Recipe]:
     if runtime is RuntimeName.VELA or runtime in INTEGER:
         yield INT8
         return
-    if runtime in HALF:
+    if takes_half(runtime, part):
         yield FP16
-    source, precisions = taken_from(runtime)
+    source, precisions = taken_from(runtime, part)
     for precision in sorted(precisions):
         alike = [
             d.recipe

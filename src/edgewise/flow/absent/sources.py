@@ -108,16 +108,18 @@ def _as_given(model: Model, index: int) -> Recipe:
 
 
 def _made(recipe: Recipe, work: Work) -> Variant | NoSource:
-    model, path = work.models[0], f"no {recipe.precision} path"
-    if model.format is not ModelFormat.ONNX:
+    path = f"no {recipe.precision} path"
+    index = next((i for i, model in enumerate(work.models) if model.format is ModelFormat.ONNX), None)
+    if index is None:
         return NoSource(recipe=recipe, reason=f"{path}: variants are made of ONNX models only")
+    model = work.models[index]
     if is_quantised(model):
         return NoSource(recipe=recipe, reason=f"{path}: the model is quantised already")
     with Builder(
         work.store, work.data, metric=work.judge.metric.name, project=work.project, versions=work.versions
     ) as builder:
         try:
-            return builder.build(recipe, work.sources[0], whole(model)).variant
+            return builder.build(recipe, work.sources[index], whole(model)).variant
         except (RecipeNotApplicable, ChildFailed) as error:
             return NoSource(recipe=recipe, reason=f"{path}: {error.message}")
 

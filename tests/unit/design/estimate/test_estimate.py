@@ -199,6 +199,27 @@ def test_a_model_whose_arithmetic_is_unknown_is_refused():
         estimate(unknown, board, board.cpu, precision="int8", observations=published())
 
 
+def test_one_layer_that_cannot_be_counted_is_enough_to_refuse():
+    board, layers = machine("board"), network(32, 3)
+    with pytest.raises(NoBasis, match="DEPTHWISE_CONV_2D"):
+        estimate(
+            model([replace(layers[0], macs=None, convolution=None), *layers[1:]]),
+            board,
+            board.cpu,
+            precision="int8",
+            observations=published(),
+        )
+
+
+def test_a_model_far_below_the_rows_may_take_as_long_as_the_smallest_of_them():
+    board, tiny = machine("board"), model(network(2, 1))
+    found = estimate(tiny, board, board.cpu, precision="int8", observations=published())
+    smallest = min(latency_ms(network(*size)) for size in SIZES)
+    latency = found.figures[Quantity.LATENCY_P50]
+    assert latency.high >= smallest * 0.7
+    assert any("smallest network" in caveat for caveat in found.caveats)
+
+
 def test_published_rows_answer_for_a_machine_of_the_catalogue():
     board = catalogue.find("coral-dev-board")
     found = estimate(MODEL, board, board.accelerators[1], precision="int8")
