@@ -117,7 +117,8 @@ def _refusals(model: str, kinds: Mapping[str, Kind], found: Sequence[Offer]) -> 
     for name, kind in kinds.items():
         here = [offer for offer in own if offer.machines == name]
         if here:
-            yield f"{model} does not fit {name}: {here[0].refusal or _too_large(kind, here[0].option)}"
+            nearest = min(here, key=lambda offer: math.inf if offer.replicas is None else offer.replicas)
+            yield f"{model} does not fit {name}: {nearest.refusal or _too_large(kind, nearest.option)}"
     enough = [offer.replicas for offer in own if offer.replicas is not None]
     if enough:
         yield f"{model} keeps up as {min(enough)} replicas: replicas: {min(enough)}"
