@@ -202,7 +202,11 @@ def _move(
         if destination.has(blob):
             how = How.THERE
         else:
-            how = destination.push(blob, lambda start: source.fetch(blob, start=start), moved)
+            try:
+                how = destination.push(blob, lambda start: source.fetch(blob, start=start), moved)
+            except BaseException:
+                stop.set()  # at once: the next one must not even begin
+                raise
         transfers.ended(blob, how)
         return how
 

@@ -22,6 +22,7 @@ from edgewise.store.oci.place import CHUNK_BYTES, Chunks, Moved
 
 FOLDER = ".edgewise-partial"
 POLL_SECONDS = 0.05
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def receive(folder: Path, target: Path, blob: Descriptor, chunks: Chunks, moved: Moved) -> None:
@@ -43,11 +44,17 @@ def receive(folder: Path, target: Path, blob: Descriptor, chunks: Chunks, moved:
                 _fill(file, folder, blob, chunks, moved)
                 atomic.settle(file, path, target, read_only=True)
             except (StoreFull, StoreCorrupt, WrongBytes):
-                with contextlib.suppress(OSError):
-                    path.unlink()
+                _forget(path)
                 raise
     except OSError as error:
+        if error.errno in FULL:  # told when the file was claimed, not when it was written
+            _forget(path)
         raise atomic.explain(error, path) from error
+
+
+def _forget(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink()
 
 
 def is_whole(path: Path, blob: Descriptor) -> bool:
