@@ -1,8 +1,10 @@
 """Assignment: equal to trying everything, never worse than first fit, and honest where time runs out."""
 
+import runpy
 import time
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -25,6 +27,7 @@ from edgewise.design.assign.first_fit import first_fit
 from edgewise.design.assign.problem import power_known, total
 from fakes.assignments import by_trying, problems
 
+fleet_of_hundreds = runpy.run_path(str(Path(__file__).parents[3] / "bench" / "assign.py"))["fleet_of_hundreds"]
 FORMULATIONS = {"patterns": 20_000, "machine by machine": 0}
 GATEWAY = Kind(name="gateway", count=3, parts={CPU: Part(cores=4, other=0.6, most_busy=0.9)})
 SHOP = Kind(name="shop", count=2, parts={CPU: Part(cores=4)}, price_usd=130.0)
@@ -177,29 +180,6 @@ def test_no_options_at_all():
     assert assign(problem).impossible
     assert more_needed(problem) == {}
     assert left_out(problem) == {"a": 1}
-
-
-def fleet_of_hundreds() -> Problem:
-    """300 machines of six kinds, two of them owned; twelve models with 25 replicas each."""
-    kinds = tuple(
-        Kind(
-            name=f"kind {n}",
-            count=20 if n < 2 else 65,
-            parts={CPU: Part(cores=(2, 4)[n % 2], other=0.1 * n, most_busy=0.9)},
-            memory_bytes=512.0,
-            price_usd=0.0 if n < 2 else 60.0 + 47 * n,
-        )
-        for n in range(6)
-    )
-    models = [f"model {n}" for n in range(12)]
-    options = tuple(
-        Option(
-            model=model, kind=kind.name, design=f"{d}", busy_cores=(0.23 + 0.07 * m) * (1 + 0.3 * d),
-            memory_bytes=(90.0 + 13 * m) / (1 + d), most_busy=1 - 0.02 * m,
-        )
-        for m, model in enumerate(models) for kind in kinds for d in range(2)
-    )  # fmt: skip
-    return Problem(demands=tuple(Demand(model=model, replicas=25) for model in models), kinds=kinds, options=options)
 
 
 def test_a_fleet_of_hundreds_is_solved_to_the_end():
