@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from edgewise.design.report import render
 from edgewise.nouns import Plan
@@ -71,9 +71,9 @@ def test_a_point_a_line_and_a_row_open_the_same_detail(show):
         text = drawer.inner_text()
         for part in ("int8 NNCF mixed, OpenVINO, 2 threads", "quantize-nncf", "measured on this", "finished int8 NNCF"):
             assert part in text
-        assert page.url.endswith("#p0-d1")
+        page.wait_for_url("**#p0-d1")
         page.keyboard.press("Escape")
-        assert page.locator("dialog[open]").count() == 0
+        drawer.wait_for(state="detached")
 
 
 def test_a_point_is_reached_with_the_mouse(show):
@@ -86,12 +86,12 @@ def test_an_address_with_a_design_opens_it_and_back_closes_it(show):
     page = show(plans.feasible_plan())
     page.locator("tbody tr.k-runner th a").click()
     page.get_by_role("button", name="Next design").click()
-    assert page.url.endswith("#p0-d2")
+    page.wait_for_url("**#p0-d2")
     page.go_back()
-    assert page.locator("dialog[open]").count() == 0
+    expect(page.locator("dialog[open]")).to_have_count(0)
     page.goto(page.url.partition("#")[0] + "#p0-d3")
     page.reload()
-    assert page.locator("dialog[open]").count() == 1
+    expect(page.locator("dialog[open]")).to_have_count(1)
 
 
 def test_dragging_along_an_axis_dims_rows_points_and_lines(show):
@@ -109,7 +109,7 @@ def test_dragging_along_an_axis_dims_rows_points_and_lines(show):
     assert page.locator("a.pt.dim").count() == page.locator("a.ln.dim").count() > 0
     assert "Memory from" in page.locator(".brushed").inner_text()
     page.get_by_role("button", name="Clear").click()
-    assert page.locator(".dim").count() == 0
+    expect(page.locator(".dim")).to_have_count(0)
 
 
 def test_an_axis_is_brushed_with_the_keyboard(show):
@@ -121,7 +121,7 @@ def test_an_axis_is_brushed_with_the_keyboard(show):
     assert page.locator("tr.dim").count() > 0
     assert "µs" in worst.get_attribute("aria-valuetext")
     page.keyboard.press("Escape")
-    assert page.locator("tr.dim").count() == 0
+    expect(page.locator("tr.dim")).to_have_count(0)
 
 
 def test_columns_are_sorted_with_missing_figures_last(show):
@@ -135,7 +135,7 @@ def test_columns_are_sorted_with_missing_figures_last(show):
     up = [float(text.replace(",", "")) for text in column() if text != "–"]
     assert up == sorted(up)
     assert column()[-1] == "–"
-    assert page.locator("th[aria-sort=ascending]").count() == 1
+    expect(page.locator("th[aria-sort=ascending]")).to_have_count(1)
     page.get_by_role("button", name="p99").click()
     down = [float(text.replace(",", "")) for text in column() if text != "–"]
     assert down == sorted(down, reverse=True)
@@ -147,12 +147,12 @@ def test_columns_are_sorted_with_missing_figures_last(show):
 def test_rows_are_filtered_by_words_and_by_feasibility(show):
     page = show(plans.feasible_plan())
     page.get_by_role("searchbox").fill("litert int8")
-    assert page.locator(SHOWN_ROWS).count() == 4
+    expect(page.locator(SHOWN_ROWS)).to_have_count(4)
     assert "4 of 21" in page.locator(".count").inner_text()
     page.get_by_role("searchbox").fill("")
     page.get_by_label("Feasible only").check()
-    assert page.locator(SHOWN_ROWS).count() == 9
-    assert page.locator("a.pt:not(.dim)").count() == 9
+    expect(page.locator(SHOWN_ROWS)).to_have_count(9)
+    expect(page.locator("a.pt:not(.dim)")).to_have_count(9)
 
 
 def test_a_row_under_the_pointer_marks_its_point_and_line(show):
@@ -165,11 +165,11 @@ def test_a_row_under_the_pointer_marks_its_point_and_line(show):
 
 def test_points_are_walked_with_the_arrow_keys(show):
     page = show(plans.feasible_plan())
-    assert page.locator("a.pt[tabindex='0']").count() == 1
+    expect(page.locator("a.pt[tabindex='0']")).to_have_count(1)
     page.locator("a.pt[tabindex='0']").focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
-    assert page.locator("dialog[open]").count() == 1
+    expect(page.locator("dialog[open]")).to_have_count(1)
 
 
 @pytest.mark.parametrize("width", [380, 1400])
@@ -225,19 +225,19 @@ def test_a_mark_of_a_machine_opens_its_design_and_lights_up_in_both_panels(show)
     mark = page.locator(".machines a.pt.lead").first
     name = mark.get_attribute("data-d")
     mark.dispatch_event("pointerover")
-    assert page.locator(f".machines a.pt.on[data-d='{name}']").count() == 2
+    expect(page.locator(f".machines a.pt.on[data-d='{name}']")).to_have_count(2)
     mark.dispatch_event("click")
-    assert page.url.endswith("#" + name)
-    assert page.locator("dialog[open]").count() == 1
+    page.wait_for_url("**#" + name)
+    expect(page.locator("dialog[open]")).to_have_count(1)
     page.keyboard.press("Escape")
     page.locator(".compared .what a").first.click()
-    assert page.locator("dialog[open]").count() == 1
+    expect(page.locator("dialog[open]")).to_have_count(1)
 
 
 def test_each_panel_is_one_stop_of_the_tab_key(show):
     page = show(everything())
     for plot in page.locator(".machines .panel").all():
-        assert plot.locator("a.pt[tabindex='0']").count() == 1
+        expect(plot.locator("a.pt[tabindex='0']")).to_have_count(1)
 
 
 def test_structures_are_hovered_and_followed_to_their_row(show):
@@ -245,8 +245,8 @@ def test_structures_are_hovered_and_followed_to_their_row(show):
     one = page.locator(".trials a.one").first
     one.hover(force=True)
     one.dispatch_event("click")
-    assert page.locator("dialog[open]").count() == 0
-    assert page.locator(one.get_attribute("href")).count() == 1
+    expect(page.locator("dialog[open]")).to_have_count(0)
+    expect(page.locator(one.get_attribute("href"))).to_have_count(1)
 
 
 TEXTS = ["body", ".lead", ".small", ".strip dd", ".note", ".badge.k-fits", ".badge.k-misses", ".badge.k-none", "h1 a"]
@@ -279,8 +279,8 @@ def test_hues_of_machines_keep_a_contrast_of_3_in_both_schemes(show, scheme):
 
 def test_it_says_everything_without_javascript(show):
     page = show(plans.feasible_plan(), java_script_enabled=False)
-    assert page.locator("details").count() == 21
-    assert page.locator(POINT).count() == 15
+    expect(page.locator("details")).to_have_count(21)
+    expect(page.locator(POINT)).to_have_count(15)
     page.locator("details summary").first.click()
     assert "finished int8 NNCF" in page.locator("details[open]").inner_text()
     assert page.locator(".tools").is_hidden()

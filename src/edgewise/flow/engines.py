@@ -28,6 +28,7 @@ LOCAL = "local"
 RAY_PORT = 10001
 """Where a cluster's head listens for clients unless it is told otherwise."""
 CONNECT_TIMEOUT_S = 5.0
+ATTEMPTS = 3
 """Ray's own client would try for half a minute before it says that nobody is there."""
 _ADDRESS = re.compile(r"ray://(?P<host>[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:]+\])(:(?P<port>[0-9]{1,5}))?/?")
 
@@ -132,13 +133,23 @@ class Ray:
         host, _, port = self.name.removeprefix("ray://").rpartition(":")
         try:
             socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_TIMEOUT_S).close()
-            self._ray.init(self.name, logging_level="ERROR", log_to_driver=False)
+            self._connect(ATTEMPTS)
         except Exception as error:  # Ray's client raises ConnectionError, RuntimeError and gRPC's own
             raise EngineLost(
                 f"no Ray cluster answers at {self.name}: {_line(error)}",
                 hint="start one with `ray start --head`, and see that its client port can be reached",
             ) from error
         return self
+
+    def _connect(self, attempts: int) -> None:
+        """Ray starts a server for every client; on a busy head it may die while it starts, and the next one lives."""
+        try:
+            self._ray.init(self.name, logging_level="ERROR", log_to_driver=False)
+        except ConnectionAbortedError:
+            self._ray.shutdown()
+            if attempts == 1:
+                raise
+            self._connect(attempts - 1)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
