@@ -482,6 +482,42 @@ class RuntimeConfiguration:
     options: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Golden:
+    """Inputs with expected outputs and tolerances: what a machine must reproduce before the model may serve.
+
+    Attributes:
+        file: an .npz with arrays "x0", "x1", … and "y0", "y1", …, in the model's order; rows along the first axis.
+        absolute, relative: an output y is reproduced where |y - expected| <= absolute + relative * |expected|.
+    """
+
+    file: ModelFile
+    absolute: float
+    relative: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServedModel:
+    """A model as a server takes it: the files of a design, and exactly the settings that it was measured with.
+
+    Attributes:
+        version: of the model, as the Open Inference Protocol names versions: "1".
+        design: name of the design that it comes from.
+        files: what the runtime loads first; names are relative to the folder of the description.
+        signature: with the batch axis as a name where the model has one.
+        delay_bound_ms: how long a request may wait for others to run with it; 0 for not at all.
+    """
+
+    name: str
+    version: str
+    design: str
+    configuration: RuntimeConfiguration
+    files: tuple[ModelFile, ...]
+    signature: Signature
+    golden: Golden | None = None
+    delay_bound_ms: float = 0.0
+
+
 class Stage(StrEnum):
     """How far a design came. Cheap things first: what fails early is never timed.
 

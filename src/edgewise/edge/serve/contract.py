@@ -1,0 +1,131 @@
+"""What the core of the server asks of models, and what the skins ask of the core."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from edgewise.edge.serve.faults import Fault
+from edgewise.edge.serve.tensors import Request, Response
+from edgewise.nouns import Signature
+from edgewise.runtimes.samples import Array
+
+
+class Loaded(Protocol):
+    """A version of a model that is in memory, warmed and proven."""
+
+    @property
+    def name(self) -> str:
+        """As clients name it."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """As clients name it."""
+        ...
+
+    @property
+    def signature(self) -> Signature:
+        """What goes in and comes out; a batch axis is a name, not a number."""
+        ...
+
+    @property
+    def platform(self) -> str:
+        """The protocol's word for the runtime: onnxruntime_onnx, openvino_openvino, litert_tflite, or pipeline."""
+        ...
+
+    @property
+    def batch_limit(self) -> int:
+        """Rows that may run together; 1 where the model has no batch axis or gains nothing by it."""
+        ...
+
+    @property
+    def run_s(self) -> Sequence[float]:
+        """Seconds that 1, 2, 4, … up to `batch_limit` rows take together, as probed at load time."""
+        ...
+
+    @property
+    def delay_bound_s(self) -> float:
+        """How long a request may wait for others to run with it; 0 for only those that wait anyway."""
+        ...
+
+    def run(self, inputs: Sequence[Array]) -> Sequence[Array]:
+        """Outputs for `inputs`, in the signature's order; blocking, one call at a time for each loaded model.
+
+        Outputs belong to the caller; they are not written again by the next call.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexEntry:
+    """One version of a model in the repository. `state` is READY, LOADING, UNLOADING or UNAVAILABLE."""
+
+    name: str
+    version: str
+    state: str
+    reason: str = ""
+
+
+class Models(Protocol):
+    """The models of the server. Called on the event loop; nothing here blocks it."""
+
+    def find(self, name: str, version: str = "") -> Loaded | None:
+        """The loaded version (the newest for ""), None where it is known and not in memory yet.
+
+        Raises:
+            UnknownModel: there is no such model or version.
+        """
+
+    async def fetch(self, name: str, version: str = "") -> Loaded:
+        """As `find`, and loaded first where it is not in memory.
+
+        Raises:
+            UnknownModel, NotReady, NoMemory, ModelFailed: it cannot be.
+        """
+
+    async def load(self, name: str) -> None:
+        """Read the model's folder again, load what is newest beside what serves, and let it take over.
+
+        Raises:
+            As `fetch`; what served before serves on.
+        """
+
+    async def unload(self, name: str) -> None:
+        """Let requests that are under way end, then free the model.
+
+        Raises:
+            UnknownModel: there is no such model.
+        """
+
+    def index(self) -> Sequence[IndexEntry]:
+        """Every model and version that is known, by name."""
+
+
+Done = Callable[[Response | Fault], None]
+"""Called once, on the event loop, with what became of a request."""
+
+
+class Pending(Protocol):
+    """A request under way."""
+
+    def cancel(self) -> None:
+        """The client has gone: do not run it if it does not run yet, and answer nobody."""
+
+
+class Core(Protocol):
+    """One data plane under both skins. Called on the event loop."""
+
+    @property
+    def models(self) -> Models:
+        """What can be asked."""
+        ...
+
+    @property
+    def ready(self) -> bool:
+        """True where every model that must be loaded at the start is, and the server does not shut down."""
+        ...
+
+    def submit(self, request: Request, done: Done) -> Pending:
+        """Check `request` against its model, queue it, run it with others, and call `done`.
+
+        Never raises and never blocks; a fault comes through `done`, possibly before this returns.
+        """
