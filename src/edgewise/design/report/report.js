@@ -56,6 +56,7 @@
   }
 
   drawer.addEventListener("close", () => {
+    if (drawer.open) return; // the event comes late, and another design is open by now
     if (location.hash) history.replaceState(null, "", location.href.split("#")[0]);
     if (opener && opener.focus) opener.focus({ preventScroll: true });
   });
