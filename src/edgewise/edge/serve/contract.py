@@ -1,4 +1,8 @@
-"""What the core of the server asks of models, and what the skins ask of the core."""
+"""What the core of the server asks of models, what the skins ask of the core, and what an observer is told.
+
+`core/opening.py` has the door: `opened(paths, *, digest="", observer=None) -> Core`, which reads no model yet; `start`
+does. Everything here is called on the event loop.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -124,8 +128,51 @@ class Core(Protocol):
         """True where every model that must be loaded at the start is, and the server does not shut down."""
         ...
 
+    async def start(self) -> None:
+        """Load, warm and prove every model that must be there before the first request.
+
+        Raises:
+            EdgewiseError: one is not to be had, or does not reproduce its golden; nothing may be served.
+        """
+
+    async def reload(self) -> None:
+        """Read the model folders again (SIGHUP): what is newer takes over, what fails leaves what serves in place."""
+
+    async def stop(self) -> None:
+        """Answer what is under way, admit nothing further, free the models."""
+
     def submit(self, request: Request, done: Done) -> Pending:
         """Check `request` against its model, queue it, run it with others, and call `done`.
 
         Never raises and never blocks; a fault comes through `done`, possibly before this returns.
         """
+
+
+class Observer(Protocol):
+    """What is told as requests go through, for metrics and traces. On the event loop; quick; never raises.
+
+    Core and skins hold `Observer | None` and call nothing where it is None. `request` is the same object at every
+    call, so that what belongs together can be joined by its identity.
+    """
+
+    def received(self, request: Request, skin: str, size_bytes: int) -> None:
+        """A skin ("http" or "grpc") has read a request of that many bytes, and hands it to the core."""
+
+    def queued(self, request: Request, waiting: int) -> None:
+        """The core has admitted it; with it, so many requests wait for that model."""
+
+    def ran(self, model: Loaded, requests: Sequence[Request], rows: int, run_s: float) -> None:
+        """`model` has run for `requests` together, `rows` rows in `run_s` seconds."""
+
+    def answered(self, request: Request, outcome: Response | Fault, size_bytes: int, duration_s: float) -> None:
+        """A skin has written its answer, so long after `received`."""
+
+    def gone(self, request: Request, duration_s: float) -> None:
+        """The client went away before it was answered; instead of `answered`."""
+
+    def refused(self, skin: str, fault: Fault, size_bytes: int) -> None:
+        """A skin has refused what never became a request: malformed, too large, without a key."""
+
+    def page(self) -> tuple[str, bytes]:
+        """Content type and content of /metrics."""
+        ...

@@ -52,6 +52,7 @@ class Request:
         outputs: names that are wanted, in this order; empty for all.
         priority: as Triton has it: 1 goes first, 0 is the model's default.
         deadline_s: on the monotonic clock, after which nobody waits for the answer; None for never.
+        traceparent: the W3C trace context that it came with; "" where there is none.
     """
 
     model: str
@@ -63,6 +64,7 @@ class Request:
     priority: int = 0
     deadline_s: float | None = None
     parameters: Mapping[str, bool | int | float | str] = field(default_factory=dict)
+    traceparent: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
