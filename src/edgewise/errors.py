@@ -35,7 +35,8 @@ Anything else that escapes is a bug and keeps its traceback.
     ├── RegistryRefused          47   a registry answers, and will not
     ├── WrongBytes               48   what was served is not what its digest or size promises
     ├── BadReference             49   no name of an image
-    └── BadManifest              50   a manifest, index or config that breaks the OCI image specification
+    ├── BadManifest              50   a manifest, index or config that breaks the OCI image specification
+    └── BadMessage               55   a document between device and hub that breaks its format, or that nobody signed
 """
 
 from collections.abc import Sequence
@@ -271,3 +272,9 @@ class BadManifest(BadInput):
     """A manifest, index or config that breaks the OCI image specification."""
 
     exit_code = 50
+
+
+class BadMessage(BadInput):
+    """A document between device and hub that breaks its format, or that is not signed by whom it names."""
+
+    exit_code = 55

@@ -21,7 +21,7 @@ COMPLETION_VARIABLE = "_EDGEWISE_COMPLETE"  # set by the shell's completion scri
 OPTIONAL = frozenset(
     ["ai_edge_litert", "jinja2", "nncf", "onnx", "onnxruntime", "onnxslim", "openvino", "scipy", "sklearn"]
 )  # what the design extra brings, as it is imported
-BUILD = frozenset(["cryptography", "deflate", "elftools", "installer", "packaging", "zstandard"])
+BUILD = frozenset(["deflate", "elftools", "installer", "packaging", "zstandard"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
