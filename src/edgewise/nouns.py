@@ -378,6 +378,7 @@ class MachineChoice:
         price_usd: declared price.
         idle: share of its cores' time that other work leaves, above 0 and up to 1; None where all of it is free.
         memory_free_bytes: memory that other work leaves; None where nobody says.
+        disk_free_bytes: disk that images and models may take; None where nobody says.
     """
 
     name: str
@@ -386,6 +387,7 @@ class MachineChoice:
     price_usd: float | None = None
     idle: float | None = None
     memory_free_bytes: float | None = None
+    disk_free_bytes: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -398,7 +400,11 @@ class Link:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """A place where the model must run, and what it can afford."""
+    """A place where the model must run, and what it can afford.
+
+    Attributes:
+        devices: machines, or nodes of a cluster, that serve the model there and share the link.
+    """
 
     name: str
     node: Literal["device", "microshift", "openshift"]
@@ -406,6 +412,7 @@ class Site:
     budget: Budget
     link: Link | None = None
     strategy: Literal["embedded", "external", "modelcar", "auto"] = "auto"
+    devices: int = 1
 
 
 # --- Structures -------------------------------------------------------------------------------

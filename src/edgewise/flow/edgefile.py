@@ -147,6 +147,9 @@ class MachineSection(Document):
         description="Share of its cores' time that other work leaves, such as 40%. Left out: all of it.",
     )
     memory_free: Size | None = Field(default=None, description="Memory that other work leaves.")
+    disk_free: Size | None = Field(
+        default=None, description="Disk that images and models may take. Left out: no strategy is ruled out by it."
+    )
 
 
 class LinkSection(Document):
@@ -171,6 +174,12 @@ class SiteSection(Document):
     link: LinkSection | None = Field(default=None, description="The way to the site.")
     strategy: Literal["embedded", "external", "modelcar", "auto"] = Field(
         default="auto", description="How the model is packed."
+    )
+    devices: int = Field(
+        default=1,
+        ge=1,
+        le=10_000_000,
+        description="How many machines, or nodes of a cluster, serve the model there and share the link.",
     )
 
     @field_validator("machines")
@@ -275,6 +284,7 @@ def _site(name: str, section: SiteSection, metric: str) -> Site:
                 price_usd=machine.price,
                 idle=machine.idle,
                 memory_free_bytes=machine.memory_free,
+                disk_free_bytes=machine.disk_free,
             )
             for machine in section.machines
         ),
@@ -283,6 +293,7 @@ def _site(name: str, section: SiteSection, metric: str) -> Site:
         if link is None
         else Link(bandwidth_bit_per_s=link.bandwidth, updates_per_month=link.updates_per_month),
         strategy=section.strategy,
+        devices=section.devices,
     )
 
 
