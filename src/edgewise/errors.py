@@ -36,6 +36,7 @@ Anything else that escapes is a bug and keeps its traceback.
     ├── WrongBytes               48   what was served is not what its digest or size promises
     ├── BadReference             49   no name of an image
     ├── BadManifest              50   a manifest, index or config that breaks the OCI image specification
+    ├── NotServable              51   the chosen design runs in no server of Edgewise
     └── BadMessage               55   a document between device and hub that breaks its format, or that nobody signed
 """
 
@@ -272,6 +273,12 @@ class BadManifest(BadInput):
     """A manifest, index or config that breaks the OCI image specification."""
 
     exit_code = 50
+
+
+class NotServable(EdgewiseError):
+    """The chosen design runs in no server of Edgewise: a microcontroller or another's compiler takes it further."""
+
+    exit_code = 51
 
 
 class BadMessage(BadInput):

@@ -7,8 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fakes import models
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+
+    from edgewise.nouns import Plan
+    from integration.test_plan import Place
 
 _CHROMIUM = "/usr/bin/chromium"
 _ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
@@ -34,3 +39,12 @@ def chromium() -> "Iterator[Browser]":
         browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=_ARGUMENTS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def planned(tmp_path_factory: pytest.TempPathFactory) -> "tuple[Place, Plan]":
+    """A depthwise network, planned once. Whoever changes edge.yaml or the store's records puts them back, or copies."""
+    from integration.test_plan import place
+
+    here = place(tmp_path_factory.mktemp("depthwise"), models.depthwise())
+    return here, here.plan()

@@ -74,13 +74,6 @@ def place(folder: Path, model: onnx.ModelProto, *, metric: str = "accuracy", lab
     return made
 
 
-@pytest.fixture(scope="module")
-def planned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, Plan]:
-    """A depthwise network, planned once."""
-    here = place(tmp_path_factory.mktemp("depthwise"), fake_models.depthwise())
-    return here, here.plan()
-
-
 def test_the_choice_is_feasible_timed_and_first(planned: tuple[Place, Plan]):
     _, made = planned
     assert made.choice is not None

@@ -11,9 +11,11 @@ PLAN = TypeAdapter(Plan)
 
 
 def remember(project: Project, made: Plan, store: Store) -> None:
-    """Keep `made` as the last plan of its site, with the logs that it names."""
-    logs = {verdict.design.log for verdict in made.verdicts} | {trial.log for trial in made.trials}
-    store.record(_key(project, made.site.name), PLAN.dump_python(made, mode="json"), blobs=tuple(sorted(logs - {""})))
+    """Keep `made` as the last plan of its site, with the logs that it names and the files of its choice."""
+    blobs = {verdict.design.log for verdict in made.verdicts} | {trial.log for trial in made.trials}
+    chosen = made.verdict(made.choice).design.variant if made.choice else None
+    blobs |= {file.digest for file in chosen.files} if chosen else set()
+    store.record(_key(project, made.site.name), PLAN.dump_python(made, mode="json"), blobs=tuple(sorted(blobs - {""})))
 
 
 def recall(project: Project, site: str, store: Store) -> Plan | None:
