@@ -37,7 +37,9 @@ Anything else that escapes is a bug and keeps its traceback.
     ├── BadReference             49   no name of an image
     ├── BadManifest              50   a manifest, index or config that breaks the OCI image specification
     ├── NotServable              51   the chosen design runs in no server of Edgewise
-    └── BadMessage               55   a document between device and hub that breaks its format, or that nobody signed
+    ├── BadMessage               55   a document between device and hub that breaks its format, or that nobody signed
+    ├── GoldenMissed             62   this machine does not reproduce what was expected of the model
+    └── ModelTooLarge            63   a model does not fit under the memory ceiling of the server
 """
 
 from collections.abc import Sequence
@@ -285,3 +287,15 @@ class BadMessage(BadInput):
     """A document between device and hub that breaks its format, or that is not signed by whom it names."""
 
     exit_code = 55
+
+
+class GoldenMissed(EdgewiseError):
+    """This machine does not reproduce what was expected of the model, so that it may not serve here."""
+
+    exit_code = 62
+
+
+class ModelTooLarge(EdgewiseError):
+    """The model does not fit under the memory ceiling of the server."""
+
+    exit_code = 63

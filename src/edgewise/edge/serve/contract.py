@@ -1,7 +1,7 @@
 """What the core of the server asks of models, what the skins ask of the core, and what an observer is told.
 
-`core/opening.py` has the door: `opened(paths, *, digest="", observer=None) -> Core`, which reads no model yet; `start`
-does. Everything here is called on the event loop.
+`core/opening.py` has the door: `opened(paths, *, digest="", settings=Settings(), observer=None) -> Core`, which reads
+no model yet; `start` does. Everything here is called on the event loop.
 """
 
 from collections.abc import Callable, Sequence
@@ -50,6 +50,16 @@ class Loaded(Protocol):
     @property
     def delay_bound_s(self) -> float:
         """How long a request may wait for others to run with it; 0 for only those that wait anyway."""
+        ...
+
+    @property
+    def inline(self) -> bool:
+        """True where it runs on the event loop's own thread: a call costs less than handing it to another."""
+        ...
+
+    @property
+    def threads(self) -> int:
+        """Cores that a call keeps busy."""
         ...
 
     def run(self, inputs: Sequence[Array]) -> Sequence[Array]:
@@ -140,6 +150,12 @@ class Core(Protocol):
 
     async def stop(self) -> None:
         """Answer what is under way, admit nothing further, free the models."""
+
+    def refusal(self, model: str, version: str = "", deadline_s: float | None = None) -> Fault | None:
+        """Why a request would be refused if it came now, told from its headers alone, before its body is read.
+
+        Cheap, so that an overloaded server sheds early. None is no promise: `submit` decides.
+        """
 
     def submit(self, request: Request, done: Done) -> Pending:
         """Check `request` against its model, queue it, run it with others, and call `done`.
