@@ -1,0 +1,41 @@
+"""python -m edgewise.edge.serve: the server's process. Its surface is described in docs/reference/serving.md.
+
+What is imported here is what starts the server, and no more: a device pays for every module in seconds and megabytes.
+"""
+
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy comes: half of the start-up is its threads
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
+import sys
+from collections.abc import Sequence
+
+import uvloop
+
+from edgewise.edge.serve import options, server
+from edgewise.edge.serve.core.opening import opened
+from edgewise.errors import EdgewiseError
+
+FAILED = 1
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Serve until a signal; the exit code."""
+    try:
+        asked = options.read(arguments)
+
+        async def serve() -> None:
+            core = opened(asked.models, digest=asked.digest)
+            await server.Server(asked, core).run()
+
+        uvloop.run(serve())
+    except EdgewiseError as error:
+        server.say({"ready": False, "reason": error.message})
+        server.complain(error)
+        return FAILED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,101 @@
+"""Answers as bytes: heads, documents and faults."""
+
+import math
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from types import MappingProxyType
+
+import orjson
+
+from edgewise.edge.serve.faults import (
+    BadRequest,
+    DeadlineExceeded,
+    Fault,
+    ModelFailed,
+    NoMemory,
+    NotReady,
+    Overloaded,
+    TooLarge,
+    Unauthenticated,
+    UnknownModel,
+)
+
+Piece = bytes | memoryview
+JSON, BINARY = b"application/json", b"application/octet-stream"
+CODES: Mapping[type[Fault], int] = MappingProxyType(
+    {
+        BadRequest: 400,
+        Unauthenticated: 401,
+        UnknownModel: 404,
+        TooLarge: 413,
+        Overloaded: 429,
+        ModelFailed: 500,
+        NotReady: 503,
+        DeadlineExceeded: 504,
+        NoMemory: 507,
+    }
+)
+_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class Refusal(Exception):
+    """What HTTP itself refuses, before it is a request to the server: status and one sentence."""
+
+    def __init__(self, status: int, message: str, *, headers: bytes = b"") -> None:
+        super().__init__(message)
+        self.status, self.message, self.headers = status, message, headers
+
+
+class Answer:
+    """A status, further header lines, and the body in pieces."""
+
+    __slots__ = ("content_type", "headers", "pieces", "status")
+
+    def __init__(
+        self, status: int, pieces: Sequence[Piece] = (), *, content_type: bytes = JSON, headers: bytes = b""
+    ) -> None:
+        self.status, self.pieces, self.content_type, self.headers = status, pieces, content_type, headers
+
+    def written(self, date: bytes, *, close: bool, with_body: bool = True) -> list[Piece]:
+        """Everything to send, in order.
+
+        Args:
+            date: the Date header's line.
+            close: say that the connection ends after it.
+            with_body: False for HEAD.
+        """
+        size = sum(map(len, self.pieces))
+        head = b"".join(
+            (
+                _LINES[self.status],
+                date,
+                b"Content-Type: %b\r\nContent-Length: %d\r\n" % (self.content_type, size),
+                self.headers,
+                b"Connection: close\r\n\r\n" if close else b"\r\n",
+            )
+        )
+        return [head, *self.pieces] if with_body else [head]
+
+
+def document(value: object, status: int = 200) -> Answer:
+    """`value` as JSON."""
+    return Answer(status, (orjson.dumps(value),))
+
+
+def refusal(status: int, message: str, headers: bytes = b"") -> Answer:
+    """The protocol's error document."""
+    return Answer(status, (orjson.dumps({"error": message}),), headers=headers)
+
+
+def fault(found: Fault) -> Answer:
+    """The answer to a request that failed."""
+    headers = b""
+    if found.retry_after_s is not None:
+        headers = b"Retry-After: %d\r\n" % max(1, math.ceil(found.retry_after_s))
+    elif isinstance(found, Overloaded | NotReady):
+        headers = b"Retry-After: 1\r\n"
+    if isinstance(found, Unauthenticated):
+        headers += b'WWW-Authenticate: Bearer realm="edgewise"\r\n'
+    code = next((CODES[kind] for kind in type(found).__mro__ if kind in CODES), 500)
+    return refusal(code, found.message, headers)
