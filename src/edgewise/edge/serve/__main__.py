@@ -15,6 +15,7 @@ import uvloop
 
 from edgewise.edge.serve import options, server
 from edgewise.edge.serve.core.opening import opened
+from edgewise.edge.serve.core.settings import Settings
 from edgewise.errors import EdgewiseError
 
 FAILED = 1
@@ -26,7 +27,8 @@ def main(arguments: Sequence[str]) -> int:
         asked = options.read(arguments)
 
         async def serve() -> None:
-            core = opened(asked.models, digest=asked.digest)
+            settings = Settings(memory_limit_bytes=asked.memory_bytes, lazy=asked.lazy)
+            core = opened(asked.models, digest=asked.digest, settings=settings)
             await server.Server(asked, core).run()
 
         uvloop.run(serve())

@@ -22,7 +22,7 @@ from edgewise.edge.serve.guard import tls
 from edgewise.edge.serve.guard.keys import Keys
 from edgewise.edge.serve.http.site import Site
 from edgewise.edge.serve.options import Options
-from edgewise.errors import EdgewiseError
+from edgewise.errors import BadConfiguration, EdgewiseError
 
 
 class GrpcSide(Protocol):
@@ -108,9 +108,7 @@ class Server:
     def _open_grpc(self) -> None:
         if self._options.grpc is None:
             return
-        from edgewise.edge.serve.grpc.side import open_side  # noqa: PLC0415 - 20 MB that REST alone need not pay for
-
-        self._grpc = open_side(self._core, self._options, keys=self._keys, observer=self._observer)
+        raise BadConfiguration("gRPC is not offered yet")
 
     def _hear(self) -> None:
         loop = asyncio.get_running_loop()

@@ -1,4 +1,7 @@
-"""How much one request, one connection and the whole server may take; told before anything of that size is allocated."""
+"""How much one request, one connection and the whole server may take.
+
+A limit is told before anything of that size is allocated.
+"""
 
 from dataclasses import dataclass
 

@@ -101,7 +101,7 @@ class Connection(asyncio.BufferedProtocol):
         self._waiting.clear()
         self._discarding = True
 
-    def get_buffer(self, sizehint: int) -> memoryview:  # type: ignore[override]  # noqa: ARG002 - any writable buffer will do
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - as the loop calls it
         """Where the next bytes go."""
         return self._site.buffer if self._into is None else self._into[self._filled :]
 
@@ -406,7 +406,7 @@ def _aligned(reading: Message) -> memoryview:
     memory = np.empty(reading.size_bytes + _ALIGNMENT, dtype=np.uint8)
     address: int = memory.__array_interface__["data"][0]
     start = -(address + ahead) % _ALIGNMENT
-    return memoryview(memory)[start : start + reading.size_bytes]
+    return memory.data[start : start + reading.size_bytes]
 
 
 def _head_too_large() -> Refusal:

@@ -223,7 +223,7 @@ def _input(one: numbers.Json, limits: Limits) -> Input:
     name = _name(one, "input")
     assert isinstance(one, dict)
     datatype, shape = one.get("datatype"), one.get("shape")
-    if datatype not in DTYPES:
+    if not isinstance(datatype, str) or datatype not in DTYPES:
         raise BadRequest(f"{name!r} has the datatype {datatype!r}; there are {', '.join(DTYPES)}")
     if not isinstance(shape, list):
         raise BadRequest(f"{name!r} has no shape")

@@ -4,7 +4,6 @@ import asyncio
 import traceback
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -94,8 +93,6 @@ def _route(segments: list[str]) -> Route:
             return Route(methods=POST, act=_unload, model=model)
         case ["metrics"]:
             return Route(methods=GET, act=_metrics)
-        case ["openapi.json"]:
-            return Route(methods=GET, act=_openapi)
         case _:
             raise Refusal(404, "there is nothing here; the protocol is served under /v2")
 
@@ -131,7 +128,7 @@ def _model_ready(site: "Site", _connection: "Connection", _message: Message, rou
     return answers.document({"name": route.model, "ready": ready}, 200 if ready else 503)
 
 
-def _model(site: "Site", connection: "Connection", _message: Message, route: Route) -> Answer | None:
+def _model(site: "Site", connection: "Connection", _message: Message, route: Route) -> None:
     async def tell() -> Answer:
         found = describe.model(await site.core.models.fetch(route.model, route.version))
         return answers.document(
@@ -144,18 +141,18 @@ def _model(site: "Site", connection: "Connection", _message: Message, route: Rou
             }
         )
 
-    return _later(site, connection, tell())
+    _later(site, connection, tell())
 
 
 def _shown(tensor: TensorMetadata) -> dict[str, Any]:
     return {"name": tensor.name, "datatype": tensor.datatype, "shape": tensor.shape}
 
 
-def _config(site: "Site", connection: "Connection", _message: Message, route: Route) -> Answer | None:
+def _config(site: "Site", connection: "Connection", _message: Message, route: Route) -> None:
     async def tell() -> Answer:
         return answers.document(describe.configuration(await site.core.models.fetch(route.model, route.version)))
 
-    return _later(site, connection, tell())
+    _later(site, connection, tell())
 
 
 def _index(site: "Site", _connection: "Connection", message: Message, _route: Route) -> Answer:
@@ -172,7 +169,7 @@ def _index(site: "Site", _connection: "Connection", message: Message, _route: Ro
     )
 
 
-def _load(site: "Site", connection: "Connection", message: Message, route: Route) -> Answer | None:
+def _load(site: "Site", connection: "Connection", message: Message, route: Route) -> None:
     if _object(message).get("parameters"):
         raise BadRequest("a model is loaded as its folder has it: no configuration or files come with the request")
 
@@ -180,17 +177,17 @@ def _load(site: "Site", connection: "Connection", message: Message, route: Route
         await site.core.models.load(route.model)
         return answers.document({})
 
-    return _later(site, connection, load())
+    _later(site, connection, load())
 
 
-def _unload(site: "Site", connection: "Connection", message: Message, route: Route) -> Answer | None:
+def _unload(site: "Site", connection: "Connection", message: Message, route: Route) -> None:
     _object(message)
 
     async def unload() -> Answer:
         await site.core.models.unload(route.model)
         return answers.document({})
 
-    return _later(site, connection, unload())
+    _later(site, connection, unload())
 
 
 def _metrics(site: "Site", _connection: "Connection", _message: Message, _route: Route) -> Answer:
@@ -198,10 +195,6 @@ def _metrics(site: "Site", _connection: "Connection", _message: Message, _route:
         raise Refusal(404, "no metrics are kept")
     content_type, page = site.observer.page()
     return Answer(200, (page,), content_type=content_type.encode())
-
-
-def _openapi(_site: "Site", _connection: "Connection", _message: Message, _route: Route) -> Answer:
-    return Answer(200, (resources.files(__package__).joinpath("openapi.json").read_bytes(),))
 
 
 def _object(message: Message) -> dict[str, Any]:

@@ -8,8 +8,6 @@ import time
 from collections.abc import Callable
 from socket import socket
 
-import numpy as np
-
 from edgewise.edge.serve.contract import Core, Observer
 from edgewise.edge.serve.faults import Overloaded
 from edgewise.edge.serve.guard.keys import Keys
@@ -42,7 +40,7 @@ class Site:
     ) -> None:
         self.core, self.limits, self.keys, self.observer, self.log = core, limits, keys, observer, log
         self.reader = Reader(limits)
-        self.buffer = memoryview(np.empty(PIECE_BYTES, dtype=np.uint8)).cast("B")
+        self.buffer = memoryview(bytearray(PIECE_BYTES))
         self.connections: set[Connection] = set()
         self.draining = False
         self.tasks: set[asyncio.Task[None]] = set()

@@ -61,4 +61,4 @@ def raw(array: Array, datatype: str) -> Piece:
         return elements.written_bytes(array)
     if array.nbytes < _JOINED_BYTES:
         return array.tobytes()
-    return memoryview(np.ascontiguousarray(array)).cast("B")
+    return np.ascontiguousarray(array).data.cast("B")
