@@ -168,11 +168,25 @@ class Observer(Protocol):
     """What is told as requests go through, for metrics and traces. On the event loop; quick; never raises.
 
     Core and skins hold `Observer | None` and call nothing where it is None. `request` is the same object at every
-    call, so that what belongs together can be joined by its identity.
+    call, so that what belongs together can be joined by its identity. `observe/opening.py` has the door.
     """
 
-    def received(self, request: Request, skin: str, size_bytes: int) -> None:
-        """A skin ("http" or "grpc") has read a request of that many bytes, and hands it to the core."""
+    @property
+    def wants_traceparent(self) -> bool:
+        """Where False, skins need not look for the client's trace context."""
+        ...
+
+    def started(self, models: Models) -> None:
+        """The core has started; `models` can be asked for their states."""
+
+    def stopped(self) -> None:
+        """The server ends; what is still held back is sent. May block for some seconds."""
+
+    def received(self, request: Request, skin: str, size_bytes: int, traceparent: str = "") -> None:
+        """A skin ("http" or "grpc") has read a request of that many bytes, and hands it to the core.
+
+        `traceparent` is the header of W3C Trace Context as the client sent it, "" where there is none.
+        """
 
     def queued(self, request: Request, waiting: int) -> None:
         """The core has admitted it; with it, so many requests wait for that model."""
@@ -189,6 +203,6 @@ class Observer(Protocol):
     def refused(self, skin: str, fault: Fault, size_bytes: int) -> None:
         """A skin has refused what never became a request: malformed, too large, without a key."""
 
-    def page(self) -> tuple[str, bytes]:
-        """Content type and content of /metrics."""
+    def page(self, accept: str = "") -> tuple[str, bytes]:
+        """Content type and content of /metrics, in the format that the Accept header `accept` wants."""
         ...

@@ -58,7 +58,7 @@ def exporting(environment: Mapping[str, str]) -> Exporting:
 
     def close() -> None:
         spans.shutdown()
-        records.shutdown()  # type: ignore[no-untyped-call]
+        records.shutdown()
 
     return Exporting(
         tracer=spans.get_tracer(SCOPE, __version__), logger=records.get_logger(SCOPE, __version__), close=close
