@@ -19,6 +19,7 @@ from edgewise.edge.serve.observe.access_log import AccessLog
 from edgewise.edge.serve.observe.metrics import Metrics
 from edgewise.edge.serve.observe.opening import Several, opened
 from edgewise.edge.serve.observe.tracing import Exporting, Tracing
+from edgewise.errors import MissingDependency
 from edgewise.hardware.counting import CpuSeconds, EnergyMeter, Reading, Scope
 from fakes.observed import Clock, request, through
 
@@ -189,3 +190,9 @@ def test_nothing_heavy_is_imported_for_what_is_off() -> None:
     environment = {name: text for name, text in os.environ.items() if not name.startswith("OTEL_")}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_traces_without_opentelemetry_are_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgewise.edge.serve.observe.opening.TRACING", "edgewise.no_such_module")
+    with pytest.raises(MissingDependency, match="OTEL_EXPORTER_OTLP_ENDPOINT is set"):
+        opened({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"})

@@ -1,5 +1,6 @@
 """The door to what is seen from outside: metrics always, the access log and traces where they are switched on."""
 
+import importlib
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -10,9 +11,11 @@ from edgewise.edge.serve.observe import energy
 from edgewise.edge.serve.observe.access_log import AccessLog
 from edgewise.edge.serve.observe.metrics import Metrics
 from edgewise.edge.serve.tensors import Request, Response
+from edgewise.errors import MissingDependency
 from edgewise.hardware import meters
 
 ACCESS_LOG = "EDGEWISE_ACCESS_LOG"
+TRACING = "edgewise.edge.serve.observe.tracing"
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 
 
@@ -28,10 +31,21 @@ def opened(environment: Mapping[str, str] = os.environ) -> Observer:
     if environment.get(ACCESS_LOG, "") not in ("", "0"):
         others.append(AccessLog(sys.stderr))
     if environment.get(ENDPOINT):
-        from edgewise.edge.serve.observe.tracing import Tracing, exporting  # noqa: PLC0415 - heavy, only where wanted
-
-        others.append(Tracing(exporting(environment)))
+        others.append(_tracing(environment))
     return Several(metrics, others) if others else metrics
+
+
+def _tracing(environment: Mapping[str, str]) -> Observer:
+    """Imported by name: images leave out what needs OpenTelemetry, and it is heavy."""
+    try:
+        tracing = importlib.import_module(TRACING)
+    except ImportError as missing:
+        raise MissingDependency(
+            f"{ENDPOINT} is set, and OpenTelemetry is not installed: {missing}",
+            hint="pip install 'edgewise[otel]', or unset the variable",
+        ) from missing
+    made: Observer = tracing.Tracing(tracing.exporting(environment))
+    return made
 
 
 class Several:

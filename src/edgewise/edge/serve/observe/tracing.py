@@ -11,29 +11,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from opentelemetry import trace
+from opentelemetry._logs import Logger, LogRecord, SeverityNumber
+from opentelemetry.context import Context
+from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
 from edgewise import __version__
 from edgewise.edge.serve.contract import Loaded, Models
 from edgewise.edge.serve.faults import Fault, ModelFailed
 from edgewise.edge.serve.tensors import Request, Response
-from edgewise.errors import MissingDependency
-
-try:
-    from opentelemetry import trace
-    from opentelemetry._logs import Logger, LogRecord, SeverityNumber
-    from opentelemetry.context import Context
-    from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-    from opentelemetry.sdk._logs import LoggerProvider
-    from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
-    from opentelemetry.sdk.resources import Resource
-    from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor
-    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-except ImportError as missing:
-    raise MissingDependency(
-        f"OTEL_EXPORTER_OTLP_ENDPOINT is set, and OpenTelemetry is not installed: {missing}",
-        hint="pip install 'edgewise[otel]', or unset the variable",
-    ) from missing
 
 SCOPE = "edgewise.edge.serve"
 SERVICE = "edgewise"
