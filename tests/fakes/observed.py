@@ -56,9 +56,9 @@ def through(
     traceparent: str = "",
 ) -> list[Request]:
     """`together` requests of a row each that run in one batch, and what they take at every station."""
-    requests = [request(id=f"r{number}") for number in range(together)]
+    requests = [request(id=f"r{number}", traceparent=traceparent) for number in range(together)]
     for one in requests:
-        observer.received(one, skin, 100, traceparent)
+        observer.received(one, skin, 100)
     clock.now_s += before_s
     for number, one in enumerate(requests):
         observer.queued(one, number + 1)

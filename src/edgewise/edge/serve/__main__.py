@@ -16,6 +16,7 @@ import uvloop
 from edgewise.edge.serve import options, server
 from edgewise.edge.serve.core.opening import opened
 from edgewise.edge.serve.core.settings import Settings
+from edgewise.edge.serve.observe import opening as observing
 from edgewise.errors import EdgewiseError
 
 FAILED = 1
@@ -28,8 +29,9 @@ def main(arguments: Sequence[str]) -> int:
 
         async def serve() -> None:
             settings = Settings(memory_limit_bytes=asked.memory_bytes, lazy=asked.lazy)
-            core = opened(asked.models, digest=asked.digest, settings=settings)
-            await server.Server(asked, core).run()
+            observer = observing.opened(access_log=asked.access_log)
+            core = opened(asked.models, digest=asked.digest, settings=settings, observer=observer)
+            await server.Server(asked, core, observer).run()
 
         uvloop.run(serve())
     except EdgewiseError as error:

@@ -171,22 +171,14 @@ class Observer(Protocol):
     call, so that what belongs together can be joined by its identity. `observe/opening.py` has the door.
     """
 
-    @property
-    def wants_traceparent(self) -> bool:
-        """Where False, skins need not look for the client's trace context."""
-        ...
-
     def started(self, models: Models) -> None:
         """The core has started; `models` can be asked for their states."""
 
     def stopped(self) -> None:
         """The server ends; what is still held back is sent. May block for some seconds."""
 
-    def received(self, request: Request, skin: str, size_bytes: int, traceparent: str = "") -> None:
-        """A skin ("http" or "grpc") has read a request of that many bytes, and hands it to the core.
-
-        `traceparent` is the header of W3C Trace Context as the client sent it, "" where there is none.
-        """
+    def received(self, request: Request, skin: str, size_bytes: int) -> None:
+        """A skin ("http" or "grpc") has read a request of that many bytes, and hands it to the core."""
 
     def queued(self, request: Request, waiting: int) -> None:
         """The core has admitted it; with it, so many requests wait for that model."""

@@ -88,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--keys", type=Path, metavar="FILE", help="let in only who sends a key of this file: one a line")
     add("--memory", type=int, metavar="BYTES", help="ceiling of the process's memory: models beyond it are not loaded")
     add("--lazy", action="store_true", help="load a model when it is first asked for")
-    add("--access-log", action="store_true", help="a line on stderr for every request")
+    add("--access-log", action="store_true", help="a JSON line on stderr for every inference")
     for name, text in _LIMITS.items():
         kind = float if name.endswith("_s") else int
         add(f"--{name.replace('_', '-')}", type=kind, metavar="SECONDS" if kind is float else "N", help=text)

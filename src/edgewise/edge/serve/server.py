@@ -61,12 +61,13 @@ class Server:
         """
         try:
             await self._core.start()
+            if self._observer is not None:
+                self._observer.started(self._core.models)
             self._site = Site(
                 self._core,
                 limits=self._options.limits,
                 keys=self._keys,
                 observer=self._observer,
-                log=log if self._options.access_log else None,
             )
             self._open_grpc()
             self._hear()
@@ -87,6 +88,8 @@ class Server:
         waiting.cancel()
         await asyncio.gather(self._site.drain(), self._grpc.drain() if self._grpc else asyncio.sleep(0))
         await self._core.stop()
+        if self._observer is not None:
+            await asyncio.to_thread(self._observer.stopped)
 
     async def _accept_later(self) -> None:
         await self._later.wait()
@@ -160,8 +163,3 @@ def say(document: dict[str, Any]) -> None:
 def complain(error: EdgewiseError) -> None:
     """A sentence for a person."""
     sys.stderr.write(f"edgewise: {error.message}\n" + (f"  {error.hint}\n" if error.hint else ""))
-
-
-def log(method: str, target: str, status: int, size_bytes: int, duration_s: float) -> None:
-    """One line of the access log."""
-    sys.stderr.write(f"{method} {target} {status} {size_bytes} B {duration_s * 1e3:.2f} ms\n")

@@ -12,6 +12,7 @@ from edgewise.edge.serve.http.answers import Refusal
 KEPT_HEADERS = frozenset(
     (
         b"host",
+        b"accept",
         b"content-length",
         b"transfer-encoding",
         b"content-encoding",

@@ -190,10 +190,10 @@ def _unload(site: "Site", connection: "Connection", message: Message, route: Rou
     _later(site, connection, unload())
 
 
-def _metrics(site: "Site", _connection: "Connection", _message: Message, _route: Route) -> Answer:
+def _metrics(site: "Site", _connection: "Connection", message: Message, _route: Route) -> Answer:
     if site.observer is None:
         raise Refusal(404, "no metrics are kept")
-    content_type, page = site.observer.page()
+    content_type, page = site.observer.page(message.headers.get(b"accept", b"").decode("latin-1"))
     return Answer(200, (page,), content_type=content_type.encode())
 
 

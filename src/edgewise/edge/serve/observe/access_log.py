@@ -16,12 +16,10 @@ from edgewise.edge.serve.tensors import Request, Response
 class AccessLog:
     """An `Observer` that writes lines."""
 
-    wants_traceparent = True
-
     def __init__(self, stream: TextIO, *, now: Callable[[], float] = time.time) -> None:
         self._stream = stream
         self._now = now
-        self._came: dict[int, tuple[str, int, str]] = {}
+        self._came: dict[int, tuple[str, int]] = {}
 
     def started(self, models: Models) -> None:
         """Nothing to do."""
@@ -29,9 +27,9 @@ class AccessLog:
     def stopped(self) -> None:
         """Nothing to do: every line is written at once."""
 
-    def received(self, request: Request, skin: str, size_bytes: int, traceparent: str = "") -> None:
+    def received(self, request: Request, skin: str, size_bytes: int) -> None:
         """Remember what only this call tells."""
-        self._came[id(request)] = (skin, size_bytes, traceparent)
+        self._came[id(request)] = (skin, size_bytes)
 
     def queued(self, request: Request, waiting: int) -> None:
         """Not logged."""
@@ -41,21 +39,21 @@ class AccessLog:
 
     def answered(self, request: Request, outcome: Response | Fault, size_bytes: int, duration_s: float) -> None:
         """A line with what became of it."""
-        skin, received_bytes, traceparent = self._came.pop(id(request), ("", 0, ""))
+        skin, received_bytes = self._came.pop(id(request), ("", 0))
         fault = outcome if isinstance(outcome, Fault) else None
         version = outcome.version if isinstance(outcome, Response) else request.version
         self._write(
             protocol=skin, model=request.model, version=version, id=request.id, outcome=_word(fault),
             message=fault.message if fault else "", duration_ms=round(duration_s * 1e3, 3),
-            received_bytes=received_bytes, sent_bytes=size_bytes, traceparent=traceparent,
+            received_bytes=received_bytes, sent_bytes=size_bytes, traceparent=request.traceparent,
         )  # fmt: skip
 
     def gone(self, request: Request, duration_s: float) -> None:
         """A line for a client that went away."""
-        skin, received_bytes, traceparent = self._came.pop(id(request), ("", 0, ""))
+        skin, received_bytes = self._came.pop(id(request), ("", 0))
         self._write(
             protocol=skin, model=request.model, version=request.version, id=request.id, outcome="gone",
-            duration_ms=round(duration_s * 1e3, 3), received_bytes=received_bytes, traceparent=traceparent,
+            duration_ms=round(duration_s * 1e3, 3), received_bytes=received_bytes, traceparent=request.traceparent,
         )  # fmt: skip
 
     def refused(self, skin: str, fault: Fault, size_bytes: int) -> None:

@@ -31,12 +31,9 @@ class Metrics:
     """An `Observer` that counts.
 
     Attributes:
-        wants_traceparent: no; skins need not look for it.
         series: by model and version.
         meter: where energy comes from, None where there is no meter.
     """
-
-    wants_traceparent = False
 
     def __init__(
         self,
@@ -66,7 +63,7 @@ class Metrics:
         if self._energy is not None:
             self._energy.stop()
 
-    def received(self, request: Request, skin: str, size_bytes: int, traceparent: str = "") -> None:  # noqa: ARG002
+    def received(self, request: Request, skin: str, size_bytes: int) -> None:
         """Follow `request` from here."""
         counts = self.skins.get(skin) or self._skin(skin)
         counts.received_bytes += size_bytes

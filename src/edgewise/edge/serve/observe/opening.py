@@ -19,8 +19,8 @@ TRACING = "edgewise.edge.serve.observe.tracing"
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 
 
-def opened(environment: Mapping[str, str] = os.environ) -> Observer:
-    """What `environment` switches on.
+def opened(environment: Mapping[str, str] = os.environ, *, access_log: bool = False) -> Observer:
+    """What `environment` switches on, and the access log where that says so.
 
     Raises:
         MissingDependency: traces are wanted, and OpenTelemetry is not installed.
@@ -28,7 +28,7 @@ def opened(environment: Mapping[str, str] = os.environ) -> Observer:
     meter = energy.chosen(environment, meters.available)
     metrics = Metrics(energy=energy.Energy(meter) if meter else None)
     others: list[Observer] = []
-    if environment.get(ACCESS_LOG, "") not in ("", "0"):
+    if access_log or environment.get(ACCESS_LOG, "") not in ("", "0"):
         others.append(AccessLog(sys.stderr))
     if environment.get(ENDPOINT):
         others.append(_tracing(environment))
@@ -51,8 +51,6 @@ def _tracing(environment: Mapping[str, str]) -> Observer:
 class Several:
     """Observers one after the other; /metrics is the first one's."""
 
-    wants_traceparent = True
-
     def __init__(self, metrics: Observer, others: Sequence[Observer]) -> None:
         self._metrics = metrics
         self._all = (metrics, *others)
@@ -67,10 +65,10 @@ class Several:
         for one in self._all:
             one.stopped()
 
-    def received(self, request: Request, skin: str, size_bytes: int, traceparent: str = "") -> None:
+    def received(self, request: Request, skin: str, size_bytes: int) -> None:
         """To each."""
         for one in self._all:
-            one.received(request, skin, size_bytes, traceparent)
+            one.received(request, skin, size_bytes)
 
     def queued(self, request: Request, waiting: int) -> None:
         """To each."""

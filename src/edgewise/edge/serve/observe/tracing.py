@@ -63,7 +63,6 @@ class _UnderWay:
     """Moments of a request in nanoseconds since the epoch, 0 where it did not come so far."""
 
     protocol: str
-    traceparent: str
     received_bytes: int
     received_ns: int
     admitted_ns: int = 0
@@ -75,8 +74,6 @@ class _UnderWay:
 
 class Tracing:
     """An `Observer` that makes spans and log records."""
-
-    wants_traceparent = True
 
     def __init__(self, target: Exporting, *, now_ns: Callable[[], int] = time.time_ns) -> None:
         self._target = target
@@ -91,11 +88,9 @@ class Tracing:
         """Send what is left."""
         self._target.close()
 
-    def received(self, request: Request, skin: str, size_bytes: int, traceparent: str = "") -> None:
-        """Note when it came and whose trace it belongs to."""
-        self._under_way[id(request)] = _UnderWay(
-            protocol=skin, traceparent=traceparent, received_bytes=size_bytes, received_ns=self._now_ns()
-        )
+    def received(self, request: Request, skin: str, size_bytes: int) -> None:
+        """Note when it came."""
+        self._under_way[id(request)] = _UnderWay(protocol=skin, received_bytes=size_bytes, received_ns=self._now_ns())
 
     def queued(self, request: Request, waiting: int) -> None:  # noqa: ARG002
         """Note when it was admitted."""
@@ -133,7 +128,7 @@ class Tracing:
         return "text/plain", b""
 
     def _tell(self, request: Request, followed: _UnderWay, outcome: Response | Fault, more: dict[str, Any]) -> None:
-        parent = self._parents.extract({"traceparent": followed.traceparent}) if followed.traceparent else Context()
+        parent = self._parents.extract({"traceparent": request.traceparent}) if request.traceparent else Context()
         attributes: dict[str, Any] = {
             "edgewise.model.name": request.model,
             "edgewise.model.version": outcome.version if isinstance(outcome, Response) else request.version,
