@@ -126,3 +126,8 @@ def request(method: str, target: str, body: bytes = b"", **headers: str) -> byte
     lines = [f"{method} {target} HTTP/1.1", "Host: here", f"Content-Length: {len(body)}"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def open_connection(address: tuple[str, int]) -> socket.socket:
+    """A bare connection."""
+    return socket.create_connection(address, timeout=PATIENCE_S)

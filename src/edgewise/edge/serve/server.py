@@ -22,7 +22,7 @@ from edgewise.edge.serve.guard import tls
 from edgewise.edge.serve.guard.keys import Keys
 from edgewise.edge.serve.http.site import Site
 from edgewise.edge.serve.options import Options
-from edgewise.errors import BadConfiguration, EdgewiseError
+from edgewise.errors import EdgewiseError, MissingDependency
 
 
 class GrpcSide(Protocol):
@@ -111,7 +111,18 @@ class Server:
     def _open_grpc(self) -> None:
         if self._options.grpc is None:
             return
-        raise BadConfiguration("gRPC is not offered yet")
+        try:
+            from edgewise.edge.serve.grpc.side import Side  # noqa: PLC0415 - 20 MB that REST alone need not pay for
+        except ModuleNotFoundError as error:
+            raise MissingDependency(f"gRPC needs {error.name}", hint="pip install 'edgewise[serve-grpc]'") from error
+        self._grpc = Side(
+            self._core,
+            self._options.grpc,
+            limits=self._options.limits,
+            files=self._options.tls,
+            keys=self._keys,
+            observer=self._observer,
+        )
 
     def _hear(self) -> None:
         loop = asyncio.get_running_loop()

@@ -26,7 +26,7 @@ class Limits:
     """
 
     body_bytes: int = 64 << 20
-    json_bytes: int = 16 << 20
+    json_bytes: int = 8 << 20
     elements: int = 2 << 20
     under_way_bytes: int = 256 << 20
     head_bytes: int = 16 << 10
@@ -34,7 +34,7 @@ class Limits:
     tensors: int = 256
     rank: int = 16
     connections: int = 1024
-    streams: int = 1024
+    streams: int = 256
     head_s: float = 10.0
     progress_s: float = 10.0
     idle_s: float = 75.0

@@ -8,18 +8,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 
-import numpy as np
-
-from edgewise.edge.serve import elements
+from edgewise.edge.serve import parameters, payload
 from edgewise.edge.serve.faults import BadRequest, TooLarge
 from edgewise.edge.serve.guard.limits import Limits
 from edgewise.edge.serve.http import numbers
+from edgewise.edge.serve.parameters import Parameter
 from edgewise.edge.serve.tensors import DTYPES
 from edgewise.nouns import Tensor
 from edgewise.runtimes.samples import Array
 
-Parameter = bool | int | float | str
-_UNSUPPORTED = ("shared_memory_region", "sequence_id", "sequence_start", "sequence_end", "classification")
 _KEPT_PLANS, _KEPT_BYTES = 256, 2048
 
 
@@ -100,12 +97,12 @@ def understood(document: numbers.Json, limits: Limits) -> Asked:
     """
     if not isinstance(document, dict):
         raise BadRequest("the request is no JSON object")
-    parameters = _parameters(document, "the request")
+    said = _parameters(document, "the request")
     inputs = tuple(_input(one, limits) for one in _list(document, "inputs", limits))
     if len({one.name for one in inputs}) != len(inputs):
         raise BadRequest("two inputs have the same name")
     outputs = [(_name(one, "output"), _parameters(one, "an output")) for one in _list(document, "outputs", limits)]
-    binary = {name: _flag(said, "binary_data") for name, said in outputs if "binary_data" in said}
+    binary = {name: parameters.flag(one, "binary_data") for name, one in outputs if "binary_data" in one}
     if len({name for name, _ in outputs}) != len(outputs):
         raise BadRequest("two outputs have the same name")
     given = document.get("id", "")
@@ -117,10 +114,10 @@ def understood(document: numbers.Json, limits: Limits) -> Asked:
         datatypes={one.name: one.datatype for one in inputs},
         outputs=tuple(name for name, _ in outputs),
         binary=binary,
-        binary_by_default=_flag(parameters, "binary_data_output"),
-        priority=_whole(parameters, "priority"),
-        timeout_us=_whole(parameters, "timeout"),
-        parameters=parameters,
+        binary_by_default=parameters.flag(said, "binary_data_output"),
+        priority=parameters.whole(said, "priority"),
+        timeout_us=parameters.whole(said, "timeout"),
+        parameters=said,
     )
 
 
@@ -139,35 +136,11 @@ def arrays(inputs: Sequence[Input], binary: memoryview, limits: Limits) -> dict[
     at = 0
     for one in inputs:
         if one.data is None:
-            made[one.name] = raw(one.name, one.datatype, one.shape, binary[at : at + one.size_bytes], limits)
+            made[one.name] = payload.raw(one.name, one.datatype, one.shape, binary[at : at + one.size_bytes], limits)
             at += one.size_bytes
         else:
             made[one.name] = numbers.read(one.data, name=one.name, datatype=one.datatype, shape=one.shape)
     return made
-
-
-def raw(name: str, datatype: str, shape: tuple[int, ...], content: memoryview, limits: Limits) -> Array:
-    """The array of a tensor's bytes: a view, or a copy where the view would not be aligned.
-
-    Raises:
-        BadRequest, TooLarge: the bytes are not what datatype and shape say.
-    """
-    dtype = DTYPES[datatype]
-    count = prod(shape)
-    if datatype == "BYTES":
-        if count > limits.elements:
-            raise TooLarge(f"{name!r} has {count} elements, more than {limits.elements}")
-        return elements.read_bytes(content, count, name).reshape(shape)
-    if count * dtype.itemsize != len(content):
-        raise BadRequest(
-            f"{name!r} has {len(content)} bytes, {datatype} of shape {list(shape)} takes {count * dtype.itemsize}"
-        )
-    array: Array = np.ndarray(shape, dtype, content) if count else np.zeros(shape, dtype)
-    if not array.flags.aligned:
-        array = array.copy()
-    if datatype == "BOOL" and count and array.view(np.uint8).max() > 1:
-        raise BadRequest(f"{name!r} is BOOL and holds bytes that are neither 0 nor 1")
-    return array
 
 
 def whole_body(body: bytes | memoryview, inputs: Sequence[Tensor], datatypes: Sequence[str]) -> Asked:
@@ -201,24 +174,6 @@ def whole_body(body: bytes | memoryview, inputs: Sequence[Tensor], datatypes: Se
     )
 
 
-def checked_shape(name: str, shape: Sequence[object], limits: Limits) -> tuple[int, ...]:
-    """The shape, where it is one: whole numbers, not negative, whose product is no larger than a body can be.
-
-    Raises:
-        BadRequest: it is none. TooLarge: it is beyond a limit.
-    """
-    if len(shape) > limits.rank:
-        raise TooLarge(f"{name!r} has {len(shape)} dimensions, more than {limits.rank}")
-    found = 1
-    for size in shape:
-        if type(size) is not int or size < 0:
-            raise BadRequest(f"the shape of {name!r} holds {size!r}, which is no size")
-        found *= size or 1
-        if found > limits.body_bytes:
-            raise TooLarge(f"{name!r} has more elements than a body of {limits.body_bytes} bytes can hold")
-    return tuple(shape)  # type: ignore[arg-type]  # whole numbers, as just seen
-
-
 def _input(one: numbers.Json, limits: Limits) -> Input:
     name = _name(one, "input")
     assert isinstance(one, dict)
@@ -227,9 +182,9 @@ def _input(one: numbers.Json, limits: Limits) -> Input:
         raise BadRequest(f"{name!r} has the datatype {datatype!r}; there are {', '.join(DTYPES)}")
     if not isinstance(shape, list):
         raise BadRequest(f"{name!r} has no shape")
-    sizes = checked_shape(name, shape, limits)
-    parameters = _parameters(one, f"{name!r}")
-    if "binary_data_size" not in parameters:
+    sizes = payload.checked_shape(name, shape, limits)
+    said = _parameters(one, f"{name!r}")
+    if "binary_data_size" not in said:
         if "data" not in one:
             raise BadRequest(f"{name!r} has neither data nor binary_data_size")
         if not isinstance(one["data"], list):
@@ -237,7 +192,7 @@ def _input(one: numbers.Json, limits: Limits) -> Input:
         return Input(name=name, datatype=datatype, shape=sizes, size_bytes=0, data=one["data"])
     if "data" in one:
         raise BadRequest(f"{name!r} has both data and binary_data_size")
-    return Input(name=name, datatype=datatype, shape=sizes, size_bytes=_whole(parameters, "binary_data_size"))
+    return Input(name=name, datatype=datatype, shape=sizes, size_bytes=parameters.whole(said, "binary_data_size"))
 
 
 def _list(document: Mapping[str, numbers.Json], field_name: str, limits: Limits) -> list[numbers.Json]:
@@ -261,23 +216,5 @@ def _parameters(one: numbers.Json, what: str) -> dict[str, Parameter]:
     found = one.get("parameters", {})
     if not isinstance(found, dict) or not all(isinstance(value, bool | int | float | str) for value in found.values()):
         raise BadRequest(f"the parameters of {what} are no object of numbers, texts and truth values")
-    for name in _UNSUPPORTED:
-        if found.get(name):
-            raise BadRequest(f"the parameter {name} is not offered")
+    parameters.check(found)
     return found
-
-
-def _flag(parameters: Mapping[str, Parameter], name: str) -> bool:
-    value = parameters.get(name, False)
-    if not isinstance(value, bool):
-        raise BadRequest(f"the parameter {name} is neither true nor false")
-    return value
-
-
-def _whole(parameters: Mapping[str, Parameter], name: str) -> int:
-    value = parameters.get(name, 0)
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19:
-        value = int(value)
-    if type(value) is not int or not 0 <= value < 1 << 63:
-        raise BadRequest(f"the parameter {name} is no whole number")
-    return value
