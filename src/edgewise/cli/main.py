@@ -105,6 +105,12 @@ VERBS = (
         ),
     ),
     Verb(
+        name="serve",
+        help="Serve models by the Open Inference Protocol v2.",
+        module="edgewise.cli.serve",
+        panel=EDGE,
+    ),
+    Verb(
         name="agent",
         help="Measure models on this device for a plan that runs elsewhere.",
         module="edgewise.cli.agent",

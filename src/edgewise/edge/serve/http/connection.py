@@ -160,7 +160,7 @@ class Connection(asyncio.BufferedProtocol):
         self._head_headers += 1
         name = name.lower()
         if name in message.KEPT_HEADERS:
-            if name in reading.headers:
+            if name in reading.headers and name != b"accept":
                 reading.refused = reading.refused or Refusal(400, f"the header {name.decode()} comes twice")
             reading.headers[name] = value
 

@@ -5,7 +5,6 @@ import contextlib
 import email.utils
 import ssl
 import time
-from collections.abc import Callable
 from socket import socket
 
 from edgewise.edge.serve.contract import Core, Observer
@@ -36,9 +35,8 @@ class Site:
         limits: Limits,
         keys: Keys | None = None,
         observer: Observer | None = None,
-        log: Callable[[str, str, int, int, float], None] | None = None,
     ) -> None:
-        self.core, self.limits, self.keys, self.observer, self.log = core, limits, keys, observer, log
+        self.core, self.limits, self.keys, self.observer = core, limits, keys, observer
         self.reader = Reader(limits)
         self.buffer = memoryview(bytearray(PIECE_BYTES))
         self.connections: set[Connection] = set()
