@@ -52,11 +52,11 @@ def run(
     ] = False,
     store: StoreFlag = None,
 ) -> None:
-    """Serve models by the Open Inference Protocol v2, over REST and gRPC.
+    """Serve models by the Open Inference Protocol v2.
 
-    With an edge.yaml: what its last plan chose. With folders: the models in them, each with a model.json. The model
-    reproduces its golden on this machine before it is served. SIGTERM answers what is under way and ends; SIGHUP reads
-    keys, certificates and models again.
+    Over REST and gRPC. With an edge.yaml: what its last plan chose. With folders: the models in them, each with a
+    model.json. A model reproduces its golden on this machine before it is served. SIGTERM answers what is under way
+    and ends; SIGHUP reads keys, certificates and models again.
 
     Example: edgewise serve edge.yaml --site press-line --http 127.0.0.1:8080 --grpc 127.0.0.1:8081
 
