@@ -1,4 +1,4 @@
-"""Write the pages of docs/reference that are made from the code: cli.md, exit-codes.md, edge.schema.json.
+"""Write the pages of docs/reference that are made from the code: cli.md, exit-codes.md, nodes.md, edge.schema.json.
 
 python docs/_make_reference.py            write them
 python docs/_make_reference.py --check    exit 1 where one is not current
@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from edgewise.build.nodes import versions
+from edgewise.build.nodes.quadlet.keys import KEYS
 from edgewise.cli._lazy import PROGRAM, LazyCommand, LazyGroup
 from edgewise.cli.main import commands
 from edgewise.errors import EdgewiseError
@@ -58,6 +60,7 @@ def pages() -> dict[str, str]:
     return {
         "cli.md": f"{MADE}\n\n{CONVENTIONS}\n" + "\n".join(_commands(commands(), PROGRAM)),
         "exit-codes.md": f"{MADE}\n\n{EXIT_CODES}" + "".join(_codes()),
+        "nodes.md": f"{MADE}\n\n{(FOLDER.parent / '_nodes.md').read_text(encoding='utf-8')}" + "".join(_nodes()),
         "edge.schema.json": json.dumps(schema, indent=2, ensure_ascii=False) + "\n",
         "fleet.schema.json": json.dumps(fleetfile.schema(), indent=2, ensure_ascii=False) + "\n",
     }
@@ -91,6 +94,19 @@ def _codes() -> Iterator[str]:
         if error is not EdgewiseError and "exit_code" in vars(error):
             meaning = " ".join((error.__doc__ or "").split("\n\n")[0].split())
             yield f"| {error.exit_code} | `{error.__name__}`: {_cell(meaning)} |\n"
+
+
+def _nodes() -> Iterator[str]:
+    yield "\n## Versions\n\n| product | what | since | older versions get | source |\n|---|---|---|---|---|\n"
+    for row in versions.TABLE:
+        yield f"| {row.product} | {row.feature} | {row.version} | {_cell(row.otherwise)} | {row.source} |\n"
+    defaults = ", ".join(f"{product} {version}" for product, version in versions.DEFAULTS.items())
+    yield f"\nWithout `--target-version`, files are for {defaults}.\n"
+    yield "\n## Keys of quadlet units\n\nWhat `edgewise` takes Podman's generator to know, by section and version.\n"
+    for section, keys in KEYS.items():
+        yield f"\n**[{section}]**\n\n| since | keys |\n|---|---|\n"
+        for since in sorted(set(keys.values())):
+            yield f"| {since} | {', '.join(f'`{key}`' for key, first in sorted(keys.items()) if first == since)} |\n"
 
 
 def _tree(error: type[EdgewiseError]) -> Iterator[type[EdgewiseError]]:

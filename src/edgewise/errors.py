@@ -34,6 +34,12 @@ Anything else that escapes is a bug and keeps its traceback.
     ├── RateLimited              46   a registry wants us to come back later
     ├── RegistryRefused          47   a registry answers, and will not
     ├── WrongBytes               48   what was served is not what its digest or size promises
+    ├── NotDeployable            89   a node cannot run a release: strategy, memory, accelerator, a name, a version
+    ├── BadNodeFile              90   a unit or manifest that its consumer would refuse
+    ├── ForeignObjects           91   what is there already belongs to somebody else
+    ├── NodeUnreachable          92   a device or cluster does not answer, or does not let us in
+    ├── NodeRefused              93   a device or cluster answers, and will not take what it is sent
+    ├── DeployRolledBack         94   the new release did not come up; the one before runs again
     ├── BadReference             49   no name of an image
     ├── BadManifest              50   a manifest, index or config that breaks the OCI image specification
     ├── NotServable              51   the chosen design runs in no server of Edgewise
@@ -263,6 +269,42 @@ class WrongBytes(EdgewiseError):
     """What was served is not what its digest or its size promises."""
 
     exit_code = 48
+
+
+class NotDeployable(BadInput):
+    """A node cannot run a release: its strategy, memory, accelerator, a name or a version; all reasons at once."""
+
+    exit_code = 89
+
+
+class BadNodeFile(BadInput):
+    """A unit or manifest that its consumer (Podman's generator, systemd, Kubernetes) would refuse."""
+
+    exit_code = 90
+
+
+class ForeignObjects(EdgewiseError):
+    """What is there already belongs to somebody else, and would be overwritten."""
+
+    exit_code = 91
+
+
+class NodeUnreachable(EdgewiseError):
+    """A device or cluster does not answer, or does not let us in."""
+
+    exit_code = 92
+
+
+class NodeRefused(EdgewiseError):
+    """A device or cluster answers, and will not take what it is sent."""
+
+    exit_code = 93
+
+
+class DeployRolledBack(EdgewiseError):
+    """The new release did not come up on the device; the one before runs again, where there was one."""
+
+    exit_code = 94
 
 
 class BadReference(BadInput):

@@ -20,6 +20,7 @@ from edgewise.cli._say import note, show_error, show_usage_error
 from edgewise.errors import EdgewiseError, StoreFull
 
 START, DESIGN, BUILD, EDGE, LOOK, SELF = "Start here", "Design", "Build", "At the edge", "Look", "Edgewise itself"
+RUN = "Run"
 
 VERBS = (
     Verb(
@@ -86,6 +87,18 @@ VERBS = (
         help="Copy an image from a registry or a folder into the store.",
         module="edgewise.cli.pull",
         panel=BUILD,
+    ),
+    Verb(
+        name="generate",
+        help="Write what a node runs, as files.",
+        panel=RUN,
+        verbs=(
+            Verb(
+                name="quadlet",
+                help="Write what a device with Podman and systemd runs.",
+                module="edgewise.cli.generate_quadlet",
+            ),
+        ),
     ),
     Verb(
         name="store",

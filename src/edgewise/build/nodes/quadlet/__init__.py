@@ -1,0 +1,1 @@
+"""The device's face: quadlet units for Podman, and what Podman's generator would say of them."""
