@@ -12,9 +12,10 @@ import os
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import onnxruntime as ort
 
 from edgewise.runtimes.protocol import Fixed
@@ -39,6 +40,28 @@ class _Session:
         feed = dict(zip(self._inputs, inputs, strict=True))
         outputs: list[Array] = self._session.run(self._outputs, feed)
         return outputs
+
+    def bound(self, inputs: Sequence[Array]) -> Callable[[Sequence[Array]], list[Array]]:
+        """As `run`, for inputs of exactly these shapes and dtypes, through memory that is bound once.
+
+        Saves some microseconds a call. Raises whatever the runtime raises where outputs have other shapes each time.
+        """
+        session, binding = self._session, self._session.io_binding()
+        given = [ort.OrtValue.ortvalue_from_numpy(np.array(array)) for array in inputs]
+        made = [ort.OrtValue.ortvalue_from_numpy(np.array(array)) for array in self.run(inputs)]
+        for name, value in zip(self._inputs, given, strict=True):
+            binding.bind_ortvalue_input(name, value)
+        for name, value in zip(self._outputs, made, strict=True):
+            binding.bind_ortvalue_output(name, value)
+        views = [value.numpy() for value in made]
+
+        def run(inputs: Sequence[Array]) -> list[Array]:
+            for value, array in zip(given, inputs, strict=True):
+                value.update_inplace(array)
+            session.run_with_iobinding(binding)
+            return [view.copy() for view in views]
+
+        return run
 
 
 def load(path: Path, *, threads: int, options: Mapping[str, str], fixed: Fixed) -> _Session:

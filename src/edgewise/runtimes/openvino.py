@@ -21,7 +21,9 @@ class _Session:
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         for index, array in enumerate(inputs):
-            self._request.set_input_tensor(index, ov.Tensor(array, shared_memory=True))
+            flags = array.flags
+            own = array if flags.writeable and flags.aligned else array.copy()  # OpenVINO shares no other memory
+            self._request.set_input_tensor(index, ov.Tensor(own, shared_memory=True))
         self._request.infer()
         return [tensor.data.copy() for tensor in self._outputs]
 

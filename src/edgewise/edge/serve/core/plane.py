@@ -15,6 +15,7 @@ from edgewise.edge.serve.core.ticket import DEFAULT_PRIORITY, Ticket
 from edgewise.edge.serve.faults import DeadlineExceeded, Fault, ModelFailed, NotReady, Overloaded
 from edgewise.edge.serve.models.keeper import Keeper
 from edgewise.edge.serve.models.loaded import LoadedModel
+from edgewise.edge.serve.models.probe import batched
 from edgewise.edge.serve.tensors import Request
 
 CLOSING = "the server is shutting down"
@@ -121,9 +122,10 @@ class Plane:
     def _enter(self, ticket: Ticket, lane: Lane) -> None:
         signature = lane.loaded.signature
         ticket.inputs = check.inputs(ticket.request, signature)
-        if lane.loaded.batch_limit > 1:
+        if batched(signature):
             ticket.rows = len(ticket.inputs[0])
-            ticket.likeness = tuple([array.shape[1:] for array in ticket.inputs])
+            if lane.loaded.batch_limit > 1:
+                ticket.likeness = tuple([array.shape[1:] for array in ticket.inputs])
         lane.submit(ticket)
 
     # --- Models that come and go

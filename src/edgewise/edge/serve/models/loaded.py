@@ -8,7 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from edgewise.edge.serve.models import folder as folders
+from edgewise.edge.serve.models.curve import ROWS
 from edgewise.edge.serve.models.folder import Folder, Staged
+from edgewise.edge.serve.models.probe import Near, batched, probed
+from edgewise.edge.serve.models.rows import Rows
 from edgewise.edge.serve.models.sessions import Sessions, Shapes
 from edgewise.errors import BadModel
 from edgewise.nouns import RuntimeName, Signature, Tensor
@@ -31,6 +34,7 @@ class LoadedModel:
 
     Attributes:
         digest: of its model.json.
+        why: why rows run together or do not, one sentence.
         load_s: how long it took to load, warm, prove and probe.
         memory_bytes: by how much the process grew meanwhile; an estimate.
     """
@@ -46,6 +50,7 @@ class LoadedModel:
     delay_bound_s: float = 0.0
     inline: bool = False
     threads: int = 1
+    why: str = ""
     load_s: float = 0.0
     memory_bytes: int = 0
     staged: Staged | None = None
@@ -85,18 +90,32 @@ def _loaded(folder: Folder, staged: Staged) -> LoadedModel:
     model = folder.model
     examples = None if model.golden is None else golden.read(staged.folder / model.golden.file.name)
     shapes = first_shapes(model.signature, examples)
+    first = sample(model.signature, shapes, examples)
     sessions = Sessions(staged.folder / model.files[0].name, model.configuration, model.signature, shapes)
-    warm(sessions.run, sample(model.signature, shapes, examples), staged.folder / model.files[0].name)
+    warm(sessions.run, first, staged.folder / model.files[0].name)
+    sessions.bind(first)
+    near = Near()
     if model.golden is not None and examples is not None:
         golden.prove(sessions.run, examples, model.golden, model.signature)
+        near = Near(absolute=model.golden.absolute, relative=model.golden.relative)
+    delay_bound_s = model.delay_bound_ms / 1e3
+    curve = probed(sessions.run, first, model.signature, delay_bound_s=delay_bound_s, examples=examples, near=near)
+    sessions.keep(ROWS[: len(curve.run_s)])
+    inside = any(isinstance(axis, str) for tensor in model.signature.inputs for axis in tensor.shape[1:])
     return LoadedModel(
         name=model.name,
         version=model.version,
         signature=outward(model.signature),
         platform=PLATFORMS[model.configuration.runtime],
         digest=folder.digest,
-        call=sessions.run,
-        delay_bound_s=model.delay_bound_ms / 1e3,
+        call=Rows(sessions.run, curve).run
+        if batched(model.signature) and curve.apart and not sessions.free
+        else sessions.run,
+        batch_limit=curve.limit,
+        run_s=curve.run_s,
+        inline=curve.inline and (sessions.free or not inside),
+        why=curve.why,
+        delay_bound_s=delay_bound_s,
         threads=model.configuration.threads,
         staged=staged,
     )
