@@ -213,7 +213,10 @@ class Lane:
             self._observer.ran(self.loaded, [ticket.request for ticket in tickets], rows, took_s)
         for ticket, outcome in zip(tickets, found, strict=True):
             ticket.answer(outcome if isinstance(outcome, Fault) else response(ticket.request, self.loaded, outcome))
-        self._schedule()
+        if self.loaded.inline:
+            self._schedule()
+        elif not self._scheduled:
+            self._flush()  # at once, so that the cores choose among all that wait
         self._told_idle()
 
     def _forget_timer(self) -> None:
