@@ -45,7 +45,15 @@ Anything else that escapes is a bug and keeps its traceback.
     ├── NotServable              51   the chosen design runs in no server of Edgewise
     ├── BadMessage               55   a document between device and hub that breaks its format, or that nobody signed
     ├── GoldenMissed             62   this machine does not reproduce what was expected of the model
-    └── ModelTooLarge            63   a model does not fit under the memory ceiling of the server
+    ├── ModelTooLarge            63   a model does not fit under the memory ceiling of the server
+    ├── BadKey                   73   a signing key that is missing, wrong, or locked by another passphrase
+    ├── NotTrusted               74   metadata of releases that is not signed by whom it must be, or is older than known
+    ├── PublishedMeanwhile       75   somebody else published at the same time
+    ├── TreeUnreachable          76   where releases lie does not answer, or refuses
+    ├── BelowThreshold           77   fewer keys than the role needs
+    ├── RolloutRefused           78   a rollout that does not stand so that this could be done
+    ├── MetadataExpired          79   release metadata whose time is over: sign it again
+    └── TrainingFailed           80   the training command of a new round ended with an error
 """
 
 from collections.abc import Sequence
@@ -341,3 +349,59 @@ class ModelTooLarge(EdgewiseError):
     """The model does not fit under the memory ceiling of the server."""
 
     exit_code = 63
+
+
+class BadKey(BadInput):
+    """A signing key that is missing, is not the one that the role wants, or is locked by another passphrase."""
+
+    exit_code = 73
+
+
+class NotTrusted(EdgewiseError):
+    """Metadata of releases that the keys in force have not signed, or that is older than what was seen before."""
+
+    exit_code = 74
+
+
+class PublishedMeanwhile(EdgewiseError):
+    """Somebody else published at the same time; nothing of ours is in force."""
+
+    exit_code = 75
+
+
+class TreeUnreachable(EdgewiseError):
+    """The place where releases lie does not answer, or refuses."""
+
+    exit_code = 76
+
+
+class BelowThreshold(EdgewiseError):
+    """Fewer keys have signed, or would be left, than the role needs."""
+
+    exit_code = 77
+
+
+class RolloutRefused(EdgewiseError):
+    """A rollout does not stand so that this could be done."""
+
+    exit_code = 78
+
+
+class MetadataExpired(EdgewiseError):
+    """Metadata of releases whose time is over: whoever publishes has to sign it again."""
+
+    exit_code = 79
+
+
+class TrainingFailed(EdgewiseError):
+    """The training command of a new round ended with an error.
+
+    Args:
+        log: the end of what it printed.
+    """
+
+    exit_code = 80
+
+    def __init__(self, message: str, *, log: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.log = log

@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from edgewise.errors import BadDocument, BadTraining, ChildFailed, EdgewiseError
+from edgewise.errors import BadDocument, BadTraining, ChildFailed, EdgewiseError, TrainingFailed
 
 LOG_LINES = 20
 HARMLESS = "\n\t\u00a0\u202f"
@@ -34,7 +34,7 @@ def show_error(error: EdgewiseError) -> None:
     if isinstance(error, BadDocument):
         for fault in error.faults:
             note(str(fault))
-    if isinstance(error, ChildFailed | BadTraining) and error.log:
+    if isinstance(error, ChildFailed | BadTraining | TrainingFailed) and error.log:
         for line in error.log.splitlines()[-LOG_LINES:]:
             note(f"  | {line}")
     labelled("error", "bold red", error.message)
