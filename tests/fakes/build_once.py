@@ -20,6 +20,7 @@ from edgewise.build.content import OnDisk
 from edgewise.build.image import About, HealthCheck, Settings
 from edgewise.build.inference import Order
 from edgewise.build.layer import Entry, file, layer
+from edgewise.build.pack import pack
 from edgewise.build.platforms import AMD64
 from edgewise.store.steps import Store
 
@@ -51,11 +52,11 @@ def main(given: Path, store: Store) -> dict[str, str]:
             runtime="onnxruntime",
             settings=Settings(entry_point=("/usr/bin/python3",), health=HealthCheck(command=("/usr/bin/python3",))),
             about=About(title="meter", created=86400),
-            on_top=(("model", layer(model(given / "model"), mtime=86400)),),
             compression=compression,
         )
         base = debian.base(debs, AMD64, store, mtime=86400, compression=compression)
-        built = inference.build(base, order, store, components=parts)
+        top = pack(layer(model(given / "model"), mtime=86400), store, compression=compression, title="model")
+        built = inference.build(base, order, store, top=[top], components=parts)
         signed = sign.sign(built.image, "registry.example/meter", key, store.blobs)
         index = inference.over([built], order.about, store)
         made = {"image": built.image, "sbom": built.sbom, "provenance": built.provenance, "index": index}

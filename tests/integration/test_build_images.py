@@ -24,6 +24,7 @@ from edgewise.build.compress import Compression
 from edgewise.build.image import About, HealthCheck, Settings
 from edgewise.build.inference import Built, Order
 from edgewise.build.layer import file, layer
+from edgewise.build.pack import Packed, pack
 from edgewise.build.platforms import AMD64, ARM64, PLATFORMS
 from edgewise.build.wheels import resolve, unpack
 from edgewise.errors import ChildFailed
@@ -86,9 +87,13 @@ def said(*argv: str | Path) -> str:
     return done.stdout
 
 
-def order() -> Order:
+def top(store: Store) -> list[Packed]:
     content = models.mlp().SerializeToString()
     files = [file("models/model.onnx", content), file("opt/edgewise/infer.py", SCRIPT.encode())]
+    return [pack(layer(files, mtime=ABOUT.created), store, title="model")]
+
+
+def order() -> Order:
     return Order(
         runtime="onnxruntime",
         settings=Settings(
@@ -96,7 +101,6 @@ def order() -> Order:
             health=HealthCheck(command=("/usr/bin/python3", "-c", "import onnxruntime")),
         ),
         about=ABOUT,
-        on_top=(("model", layer(files, mtime=ABOUT.created)),),
     )
 
 
@@ -109,10 +113,10 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
         for platform in PLATFORMS.values():
             debs = debian.resolve(platform, store)
             base = debian.base(debs, platform, store, mtime=ABOUT.created)
-            made = inference.build(base, order(), store, components=[sbom.of_deb(one) for one in debs])
+            made = inference.build(base, order(), store, top=top(store), components=[sbom.of_deb(one) for one in debs])
             built[platform.architecture] = made
             referrers += [made.sbom, made.provenance]
-        on_host = inference.build(host.base(store), order(), store)
+        on_host = inference.build(host.base(store), order(), store, top=top(store))
     except ChildFailed as error:
         missing(f"the network, or what comes through it ({error.message}),")
     target = Layout(tmp_path_factory.mktemp("layout") / "images")

@@ -13,6 +13,9 @@ PYTHON_LABEL = "io.edgewise.python"
 GLIBC_LABEL = "io.edgewise.glibc"
 """Of a base: how it was made, and versions as "3.11" and "2.36". Images on top inherit them."""
 
+NO_PYTHON = (0, 0)
+"""Of a base that has no interpreter."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Base:
@@ -46,4 +49,6 @@ class Base:
     def labels(self) -> dict[str, str]:
         """What a later reader of the image needs to build on it."""
         kind = {KIND_LABEL: self.kind} if self.kind else {}
+        if self.python == NO_PYTHON:
+            return kind
         return {**kind, PYTHON_LABEL: f"{self.python[0]}.{self.python[1]}", GLIBC_LABEL: f"2.{self.glibc}"}

@@ -6,6 +6,7 @@ in the whole image: what search paths would say is not followed.
 
 import io
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from elftools.common.exceptions import ELFError
 from elftools.elf.dynamic import DynamicSection
@@ -49,6 +50,19 @@ def needs(opened: ELFFile) -> list[str]:
     if not isinstance(dynamic, DynamicSection):
         return []
     return [str(tag.needed) for tag in dynamic.iter_tags("DT_NEEDED")]
+
+
+def needs_of_file(path: Path) -> list[str]:
+    """Names of the libraries that the program at `path` is linked with; none where it is no ELF file, or static.
+
+    Raises:
+        BadImage: it is a damaged ELF file.
+    """
+    try:
+        with path.open("rb") as opened:
+            return needs(ELFFile(opened)) if opened.read(len(MAGIC)) == MAGIC else []
+    except ELFError as error:
+        raise BadImage(f"{path} cannot be read as ELF: {error}") from error
 
 
 def _programs(entries: Iterable[Entry]) -> Iterator[tuple[Entry, ELFFile]]:

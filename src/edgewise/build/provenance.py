@@ -23,7 +23,7 @@ BUILDER = "https://edgewise.dev/builder/local"
 def statement(
     image: Descriptor,
     title: str,
-    platform: Platform,
+    platform: Platform | None,
     components: Sequence[Component],
     *,
     parameters: Mapping[str, Json],
@@ -33,11 +33,14 @@ def statement(
     """The statement about `image`.
 
     Args:
+        platform: None for what is alike on all, and then has no components.
         parameters: what the user chose: runtime, base, compression, in JSON's types.
         created: SOURCE_DATE_EPOCH, seconds since 1970 (UTC).
         others: digests of further inputs by URI: the model, the base's manifest.
     """
-    inputs = {one.purl(platform): one.digest for one in components} | dict(others or {})
+    named = {one.purl(platform): one.digest for one in components} if platform else {}
+    inputs = named | dict(others or {})
+    said = {**parameters, **({"platform": str(platform)} if platform else {})}
     return {
         "_type": STATEMENT,
         "subject": [{"name": title, "digest": _digest(image.digest)}],
@@ -45,7 +48,7 @@ def statement(
         "predicate": {
             "buildDefinition": {
                 "buildType": BUILD_TYPE,
-                "externalParameters": {**parameters, "platform": str(platform)},
+                "externalParameters": said,
                 "internalParameters": {"SOURCE_DATE_EPOCH": created},
                 "resolvedDependencies": [{"uri": uri, "digest": _digest(inputs[uri])} for uri in sorted(inputs)],
             },

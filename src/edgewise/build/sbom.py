@@ -28,6 +28,7 @@ class Origin(StrEnum):
 
     WHEEL = "pypi"
     DEBIAN = "deb"
+    MODEL = "generic"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,10 +49,12 @@ class Component:
     supplier: str = ""
 
     def purl(self, platform: Platform) -> str:
-        """Package URL, by the purl specification's types `pypi` and `deb`."""
+        """Package URL, by the purl specification's types `pypi`, `deb` and `generic`."""
         version = quote(self.version, safe=".-_~")
         if self.origin is Origin.WHEEL:
             return f"pkg:pypi/{self.name}@{version}"
+        if self.origin is Origin.MODEL:
+            return f"pkg:generic/{quote(self.name)}@{version}?checksum={self.digest}"
         return f"pkg:deb/debian/{quote(self.name)}@{version}?arch={platform.architecture}&distro=debian-12"
 
 

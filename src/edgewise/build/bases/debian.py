@@ -42,13 +42,22 @@ class Deb:
     digest: str
 
 
-def resolve(platform: Platform, store: Store, *, sources: Sequence[str] = ()) -> tuple[Deb, ...]:
+def resolve(
+    platform: Platform,
+    store: Store,
+    *,
+    sources: Sequence[str] = (),
+    asked: Sequence[str] = ASKED,
+    kept: Sequence[str] = KEPT,
+) -> tuple[Deb, ...]:
     """The packages that the base is made of, in the order of their names.
 
     The first answer is the lock: it is given again, without the network, until what is asked for changes.
 
     Args:
         sources: lines of sources.list(5); Debian 12 with its security updates where empty.
+        asked: what apt is asked for.
+        kept: of what comes with that, what is given back.
 
     Raises:
         MissingDependency: mmdebstrap is not installed.
@@ -56,15 +65,15 @@ def resolve(platform: Platform, store: Store, *, sources: Sequence[str] = ()) ->
         BadImage: a package that the base needs did not come.
     """
     lines = list(sources) or _sources()
-    step = key("debian-base", suite=SUITE, asked=ASKED, kept=KEPT, platform=str(platform), sources=lines)
+    step = key("debian-base", suite=SUITE, asked=list(asked), kept=list(kept), platform=str(platform), sources=lines)
     if (record := store.recall(step)) is not None:
         return tuple(Deb(**row) for row in record)
     with store.scratch() as scratch:
-        _download(platform, lines, Path(scratch))
+        _download(platform, lines, asked, Path(scratch))
         found = {one.name: one for one in (_kept(path, store) for path in sorted(Path(scratch).glob("*.deb")))}
-    if absent := [name for name in KEPT if name not in found]:
+    if absent := [name for name in kept if name not in found]:
         raise BadImage(f"Debian {SUITE} for {platform} came without {', '.join(absent)}")
-    debs = tuple(found[name] for name in KEPT)
+    debs = tuple(found[name] for name in kept)
     rows = [{"name": one.name, "version": one.version, "filename": one.filename, "digest": one.digest} for one in debs]
     store.record(step, rows, blobs=tuple(one.digest for one in debs))
     return debs
@@ -124,10 +133,10 @@ def _sources() -> list[str]:
     ]
 
 
-def _download(platform: Platform, sources: Sequence[str], folder: Path) -> None:
+def _download(platform: Platform, sources: Sequence[str], asked: Sequence[str], folder: Path) -> None:
     folder.chmod(0o755)
     argv = ["mmdebstrap", "--quiet", "--variant=extract", "--format=null"]
-    argv += [f"--architectures={platform.architecture}", f"--include={','.join(ASKED)}"]
+    argv += [f"--architectures={platform.architecture}", f"--include={','.join(asked)}"]
     argv += [
         f"--extract-hook=sync-out /var/cache/apt/archives {shlex.quote(str(folder))}",
         SUITE,

@@ -11,7 +11,6 @@ import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
-from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 from elftools.elf.segments import InterpSegment
 
@@ -114,7 +113,7 @@ def _libraries(entries: list[Entry], platform: Platform) -> Iterator[Entry]:
     seen: set[str] = set()
     names = list(ALWAYS)
     while todo or names:
-        names += _needs(todo.pop()) if todo else []
+        names += elf.needs_of_file(todo.pop()) if todo else []
         while names:
             name = names.pop()
             if name in seen:
@@ -129,16 +128,6 @@ def _libraries(entries: list[Entry], platform: Platform) -> Iterator[Entry]:
     top = Path(loader).parts[1]
     if Path("/", top).is_symlink():
         yield symlink(top, str(Path("/", top).readlink()).lstrip("/"))
-
-
-def _needs(path: Path) -> list[str]:
-    try:
-        with path.open("rb") as opened:
-            if opened.read(len(elf.MAGIC)) != elf.MAGIC:
-                return []
-            return elf.needs(ELFFile(opened))
-    except ELFError as error:
-        raise BadImage(f"{path} cannot be read as ELF: {error}") from error
 
 
 def _find(name: str, platform: Platform) -> Path:
