@@ -43,6 +43,7 @@ Anything else that escapes is a bug and keeps its traceback.
     ├── BadReference             49   no name of an image
     ├── BadManifest              50   a manifest, index or config that breaks the OCI image specification
     ├── NotServable              51   the chosen design runs in no server of Edgewise
+    ├── NoStrategy               52   every strategy needs more disk, or more of the link, than the site has
     ├── BadMessage               55   a document between device and hub that breaks its format, or that nobody signed
     ├── GoldenMissed             62   this machine does not reproduce what was expected of the model
     ├── ModelTooLarge            63   a model does not fit under the memory ceiling of the server
@@ -331,6 +332,12 @@ class NotServable(EdgewiseError):
     """The chosen design runs in no server of Edgewise: a microcontroller or another's compiler takes it further."""
 
     exit_code = 51
+
+
+class NoStrategy(EdgewiseError):
+    """Every strategy needs more disk, or more of the link, than the site has."""
+
+    exit_code = 52
 
 
 class BadMessage(BadInput):

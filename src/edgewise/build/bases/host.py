@@ -4,6 +4,7 @@ The interpreter, its standard library and the shared libraries that both need ar
 what it is by its label.
 """
 
+import hashlib
 import os
 import platform as this
 import sys
@@ -19,8 +20,8 @@ from edgewise.build.base import Base
 from edgewise.build.bases.debian import our_entries
 from edgewise.build.compress import Compression
 from edgewise.build.content import OnDisk
-from edgewise.build.layer import FILE_MODE, PROGRAM_MODE, Entry, file, layer, symlink
-from edgewise.build.pack import pack
+from edgewise.build.layer import FILE_MODE, PROGRAM_MODE, Entry, Layer, file, layer, symlink
+from edgewise.build.pack import once
 from edgewise.build.platforms import PLATFORMS, Platform
 from edgewise.build.wheels.needed import Filter
 from edgewise.errors import BadImage
@@ -68,8 +69,8 @@ def this_platform() -> Platform:
     return found
 
 
-def base(store: Store, *, compression: Compression = Compression.ZSTD) -> Base:
-    """This machine's Python as a base, packed into `store`.
+def base(store: Store, *, mtime: int = 0, compression: Compression = Compression.ZSTD) -> Base:
+    """This machine's Python as a base, packed into `store`; recalled until a file of it changes.
 
     Raises:
         BadImage: the machine's libraries cannot be found, or it has no glibc.
@@ -79,10 +80,24 @@ def base(store: Store, *, compression: Compression = Compression.ZSTD) -> Base:
     if name != "glibc":
         raise BadImage("this machine's C library is not glibc, which wheels need", hint="use edgewise base debian")
     python = list(_python())
-    libraries = list(_libraries(python, platform))
-    entries = [*python, *libraries, *our_entries(f"/{PREFIX}/bin/python{_version()}")]
-    elf.check(entries, platform)
-    packed = pack(layer(entries), store, compression=compression, title="this machine's Python, not for shipping")
+
+    def make() -> Layer:
+        entries = [*python, *_libraries(python, platform), *our_entries(f"/{PREFIX}/bin/python{_version()}")]
+        made = layer(entries, mtime=mtime)
+        elf.check(made.entries, platform)
+        return made
+
+    packed = once(
+        "host-layer",
+        make,
+        store,
+        compression=compression,
+        title="this machine's Python, not for shipping",
+        python=sys.version,
+        libc=version,
+        files=_state(python),
+        mtime=mtime,
+    )
     return Base(
         platform=platform,
         layers=(packed,),
@@ -90,6 +105,16 @@ def base(store: Store, *, compression: Compression = Compression.ZSTD) -> Base:
         glibc=int(version.split(".")[1]),
         kind="host",
     )
+
+
+def _state(entries: list[Entry]) -> str:
+    """Changes with every file that is written to."""
+    told = hashlib.sha256()
+    for entry in sorted(entries, key=lambda one: one.path):
+        assert isinstance(entry.content, OnDisk)
+        status = entry.content.path.stat()
+        told.update(f"{entry.path} {status.st_size} {status.st_mtime_ns}\n".encode())
+    return told.hexdigest()
 
 
 def _python() -> Iterator[Entry]:

@@ -30,6 +30,8 @@ MOUNTED = "/mnt/models"
 """Where a server finds a model that is not in its image, by KServe's convention."""
 HTTP_PORT, GRPC_PORT = 8080, 8081
 INFERENCE, MODEL_PART = "inference", "model"
+OURS = ("debian", "host")
+"""Kinds of bases that have their interpreter where we put it; that of others is looked for in PATH."""
 MODEL_LABEL, DIGEST_LABEL = "io.edgewise.model", "io.edgewise.model.digest"
 
 
@@ -165,14 +167,15 @@ def _inference(wanted: Wanted, store: Store) -> tuple[list[Built], Descriptor]:
 
 def _order(wanted: Wanted, about: About, environment: Mapping[str, str], *, with_model: bool) -> Order:
     configuration = wanted.model.model.configuration
+    python = servers.PYTHON if all(one.base.kind in OURS for one in wanted.inference) else "python3"
     grpc = ("--grpc", f"0.0.0.0:{GRPC_PORT}") if wanted.grpc else ()
     settings = Settings(
-        entry_point=(servers.PYTHON, "-m", servers.SERVE),
+        entry_point=(python, "-m", servers.SERVE),
         command=("--http", f"0.0.0.0:{HTTP_PORT}", *grpc),
         environment={"PYTHONSAFEPATH": "1", **environment},
         labels=_labels(wanted) if with_model else {},
         ports=tuple(f"{port}/tcp" for port in ((HTTP_PORT, GRPC_PORT) if wanted.grpc else (HTTP_PORT,))),
-        health=HealthCheck(command=(servers.PYTHON, "-m", servers.HEALTH)),
+        health=HealthCheck(command=(python, "-m", servers.HEALTH)),
     )
     return Order(
         runtime=configuration.runtime,
