@@ -109,12 +109,12 @@ def stack(base: Base, order: Order, store: Store) -> Stack:
     """All layers below the model, packed; recalled where they were packed before."""
     wheels, runtime = runtime_layer(base, order, store)
     layers = [(Role.BASE, packed) for packed in base.layers] + [(Role.RUNTIME, runtime)]
-    components = [sbom.of_wheel(wheel, store.blobs) for wheel in wheels]
+    components = [sbom.of_wheel(wheel, store) for wheel in wheels]
     if order.server is not None:
         more, packages = _wheel_layer("server-packages", order.server.requirements, base, order, store, EVERYWHERE)
         code, component = _code_layer(order.server, order, store)
         layers += [(Role.RUNTIME, packages), (Role.SERVER, code)]
-        components += [*(sbom.of_wheel(wheel, store.blobs) for wheel in more), component]
+        components += [*(sbom.of_wheel(wheel, store) for wheel in more), component]
         wheels = (*wheels, *more)
     return Stack(layers=tuple(layers), wheels=wheels, components=tuple(components))
 

@@ -16,8 +16,8 @@ from edgewise.build.keep import moment
 from edgewise.build.platforms import Platform
 from edgewise.build.wheels import unpack
 from edgewise.build.wheels.resolve import Wheel
-from edgewise.store.blobs import Blobs
 from edgewise.store.oci.documents import Descriptor, Json
+from edgewise.store.steps import Store, key
 
 MEDIA_TYPE = "application/spdx+json"
 UNSAID = "NOASSERTION"
@@ -58,17 +58,15 @@ class Component:
         return f"pkg:deb/debian/{quote(self.name)}@{version}?arch={platform.architecture}&distro=debian-12"
 
 
-def of_wheel(wheel: Wheel, blobs: Blobs) -> Component:
-    """The component that `wheel` brings."""
-    fields = unpack.metadata(wheel, blobs)
-    return Component(
-        origin=Origin.WHEEL,
-        name=wheel.name,
-        version=wheel.version,
-        digest=wheel.digest,
-        licence=str(fields.get("License-Expression", "")),
-        supplier=str(fields.get("Author", "")),
-    )
+def of_wheel(wheel: Wheel, store: Store) -> Component:
+    """The component that `wheel` brings; its METADATA is read once."""
+    step = key("wheel-metadata", digest=wheel.digest)
+    known = store.recall(step)
+    if known is None:
+        fields = unpack.metadata(wheel, store.blobs)
+        known = {"licence": str(fields.get("License-Expression", "")), "supplier": str(fields.get("Author", ""))}
+        store.record(step, known)
+    return Component(origin=Origin.WHEEL, name=wheel.name, version=wheel.version, digest=wheel.digest, **known)
 
 
 def of_deb(package: Deb) -> Component:

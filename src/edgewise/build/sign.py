@@ -138,16 +138,28 @@ def verify(manifest: str, image: str, key: ec.EllipticCurvePublicKey, blobs: Blo
     try:
         found = json.loads(blobs.get(manifest))
         (layer,) = (one for one in found["layers"] if one["mediaType"] == PAYLOAD_MEDIA_TYPE)
-        content = blobs.get(layer["digest"])
-        key.verify(base64.b64decode(layer["annotations"][SIGNATURE], validate=True), content, _HOW)
+        content, signature = blobs.get(layer["digest"]), layer["annotations"][SIGNATURE]
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadImage(f"{manifest} is no signature: {error}") from error
+    return verify_payload(content, signature, image, key)
+
+
+def verify_payload(content: bytes, signature: str, image: str, key: ec.EllipticCurvePublicKey) -> str:
+    """Check that `signature` (Base64) of `content` is one of `image` (a digest) by `key`; the signed reference.
+
+    Raises:
+        BadImage: as `verify`.
+    """
+    try:
+        key.verify(base64.b64decode(signature, validate=True), content, _HOW)
         critical = json.loads(content)["critical"]
         if critical["type"] != TYPE or critical["image"]["docker-manifest-digest"] != image:
-            raise BadImage(f"the signature {manifest} is of {critical['image']['docker-manifest-digest']}, not {image}")
+            raise BadImage(f"a signature is of {critical['image']['docker-manifest-digest']}, not of {image}")
         return str(critical["identity"]["docker-reference"])
     except InvalidSignature:
         raise BadImage(f"{image} is not signed by this key", hint="another key, or the image was changed") from None
     except (ValueError, KeyError, TypeError) as error:
-        raise BadImage(f"{manifest} is no signature: {error}") from error
+        raise BadImage(f"this is no signature of {image}: {error}") from error
 
 
 def envelope(statement: Mapping[str, Any], media_type: str, key: ec.EllipticCurvePrivateKey) -> bytes:

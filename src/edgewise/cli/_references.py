@@ -40,6 +40,22 @@ def in_store(text: str, store: Path) -> Reference:
     return InLayout(folder=str(store), tag=check_name(found[0]), digest=found[1])
 
 
+def somewhere(text: str, store: Path) -> Reference:
+    """`text` as a name in the store where it is one, else as `parse` has it: a folder, or a registry.
+
+    Raises:
+        BadReference: it is neither.
+    """
+    if not text.startswith(("oci:", "./", "../", "/")):
+        name, _, digest = text.rpartition("@")
+        if is_digest(text) or (name if is_digest(digest) else text) in Layout(store).references():
+            return in_store(text, store)
+        host = text.partition("/")[0]
+        if "/" not in text or not ("." in host or ":" in host or host == "localhost"):
+            return in_store(text, store)
+    return parse(text)
+
+
 def name_at(destination: Reference, source: Reference) -> str:
     """What an image shall be called at `destination`: as `source` is, where that is left open.
 

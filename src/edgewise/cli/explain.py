@@ -7,15 +7,17 @@ from typing import Annotated
 
 import typer
 
-from edgewise.cli import _design_view
+from edgewise.cli import _choice_view, _design_view
 from edgewise.cli.config import settings
-from edgewise.cli.options import StoreFlag
+from edgewise.cli.options import OutputFlag, StoreFlag
 from edgewise.cli.output import heading
 from edgewise.errors import NotFound
+from edgewise.flow import build as building
 from edgewise.flow import edgefile
 from edgewise.flow import plan as planning
 from edgewise.nouns import Plan, Verdict
 
+STRATEGY = "strategy"
 SUFFIXES = (".yaml", ".yml")
 
 
@@ -23,24 +25,33 @@ def run(
     words: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="EDGE.YAML DESIGN",
+            metavar="EDGE.YAML DESIGN|strategy",
             help="The file of the plan, ./edge.yaml where left out, and a design: its name or a part of it that"
-            " no other name has.",
+            " no other name has; or the word strategy.",
             show_default=False,
         ),
     ] = None,
     site: Annotated[str | None, typer.Option(metavar="NAME", help="Only this site.")] = None,
     store: StoreFlag = None,
+    output: OutputFlag = None,
 ) -> None:
     """Say why the last plan chose this, or why it rejected that.
 
     Without a design: why the choice and not the runner-up. With a design: what every limit of the budget
-    says about it, and all its figures with where they come from.
+    says about it, and all its figures with where they come from. With the word strategy: how the last build came to
+    pack the model as it did.
+
+    Example: edgewise explain edge.yaml strategy --site press-line
     """
     path, design = file_and_design(words or [])
     folder = settings(store=store).store
     project = edgefile.load(path)
     sites = [project.site(site)] if site else project.sites
+    if design == STRATEGY:
+        _choice_view.show([(one, building.last_choice(project, one, folder=folder)) for one in sites], output)
+        return
+    if output is not None:
+        raise typer.BadParameter("-o belongs to: explain strategy")
     plans = [planning.last(project, site, folder=folder) for site in sites]
     if design:
         plan, verdict = find(plans, design)

@@ -1,4 +1,4 @@
-"""`edgewise inspect`: what is in a model file, and what it compiles for."""
+"""`edgewise inspect`: what is in a model file, and what it compiles for; what is in an image or an artifact."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,7 +7,9 @@ from typing import Annotated
 import typer
 
 from edgewise import units
+from edgewise.cli import _image_view
 from edgewise.cli._figures import count, plain
+from edgewise.cli._references import PlainHttpFlag
 from edgewise.cli.config import Output, settings
 from edgewise.cli.options import OutputFlag, ProgressFlag, StoreFlag
 from edgewise.cli.output import Column, data, heading, names, sentence, table
@@ -19,10 +21,17 @@ from edgewise.nouns import Layer, Model, Tensor
 from edgewise.store.steps import Store
 
 Shape = tuple[int | str, ...]
+MODELS = (".onnx", ".tflite")
 
 
 def run(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="An .onnx or .tflite file.", dir_okay=False)],
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL|IMAGE",
+            help="An .onnx or .tflite file; or an image's name, in the store, a folder or a registry.",
+        ),
+    ],
     compile_for: Annotated[
         str | None,
         typer.Option(metavar="TARGET,...", help=f"Prove with IREE that it compiles for: {', '.join(TARGETS)}."),
@@ -30,20 +39,36 @@ def run(
     timeout: Annotated[
         float, typer.Option(metavar="SECONDS", min=1.0, help="At most, for one compilation.")
     ] = TIMEOUT_S,
+    key: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Of an image: check its signatures by this public key.", dir_okay=False),
+    ] = None,
+    plain_http: PlainHttpFlag = None,
     store: StoreFlag = None,
     progress: ProgressFlag = None,
     output: OutputFlag = None,
 ) -> None:
-    """Show what is in a model file.
+    """Show what is in a model file, an image or an artifact.
 
-    Inputs, outputs, parameters, and multiply-accumulates (MACs) of one inference. Every layer: -o wide.
+    Of a model: inputs, outputs, parameters, and multiply-accumulates (MACs) of one inference. Every layer: -o wide.
 
     With --compile-for, whether a compiler takes every operator of an ONNX model to a target that is not here. Nothing
     is run there, so it says nothing about speed or accuracy.
 
     Example: edgewise inspect model.onnx --compile-for aarch64,vulkan,cuda-sm_87
+
+    Of an image or an artifact: layers and what they hold, how it runs, signatures, and the packages of its bill of
+    materials. With --key, every signature is checked, and it is an error where none is by that key.
+
+    Example: edgewise inspect meter-reader/press-line:1 --key edgewise.pub
     """
     chosen = settings(store=store, progress=progress, output=output)
+    model = Path(what)
+    if compile_for is None and model.suffix not in MODELS and not model.is_file():
+        _image_view.inspect(what, chosen, key=key, plain_http=plain_http)
+        return
+    if key is not None:
+        raise typer.BadParameter("--key belongs to an image")
     form = chosen.output
     found = models.read(model)
     proofs: Sequence[Proof] = ()

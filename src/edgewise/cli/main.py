@@ -77,6 +77,18 @@ VERBS = (
         ),
     ),
     Verb(
+        name="build",
+        help="Build what every site needs from its last plan: images, and the model.",
+        module="edgewise.cli.build",
+        panel=BUILD,
+    ),
+    Verb(
+        name="diff",
+        help="Show what an update from one image to another ships.",
+        module="edgewise.cli.diff",
+        panel=BUILD,
+    ),
+    Verb(
         name="push",
         help="Copy an image from the store to a registry or a folder.",
         module="edgewise.cli.push",
@@ -131,7 +143,7 @@ VERBS = (
     ),
     Verb(
         name="inspect",
-        help="Show what is in a model file.",
+        help="Show what is in a model file, an image or an artifact.",
         module="edgewise.cli.inspect",
         panel=LOOK,
     ),

@@ -81,6 +81,37 @@ class Outcome:
     platforms: tuple[str, ...] = field(default=())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intended:
+    """What a build would make.
+
+    Attributes:
+        strategy: the word of edge.yaml; `auto` is decided by what is built.
+        names: of the parts that there may be.
+    """
+
+    site: str
+    strategy: str
+    base: str
+    platforms: tuple[str, ...]
+    names: Mapping[str, str]
+
+
+def intended(project: Project, site: Site, wishes: Wishes) -> Intended:
+    """What `build` would make of these wishes; nothing is read or written."""
+    strategy = wishes.strategy or site.strategy
+    names = _names(project, site, wishes)
+    if strategy == Strategy.EMBEDDED:
+        del names[strategies.MODEL_PART]
+    return Intended(
+        site=site.name,
+        strategy=strategy,
+        base=wishes.base,
+        platforms=tuple(str(one) for one in bases.platforms(wishes.base, wishes.platforms)),
+        names=names,
+    )
+
+
 def build(
     project: Project, site: Site, *, folder: Path, wishes: Wishes | None = None, progress: Progress = SILENT
 ) -> Outcome:
@@ -105,7 +136,7 @@ def build(
         progress.stage("reading the plan", None)
         model = served(project, site, store, version=asked.version)
         wanted = _wanted(model, asked, store, progress)
-        every = _made(wanted, store, progress)
+        every = strategies.make(wanted, store, progress=progress)
         choice = rule.choose([_bundle(one, model.plan) for one in every.values()], site)
         if choice.strategy is None:
             raise NoStrategy(
@@ -190,16 +221,6 @@ def _folder(model: Served) -> ModelFolder:
         precision=design.recipe.precision,
         parameters=model.plan.model.parameters,
     )
-
-
-def _made(wanted: Wanted, store: Store, progress: Progress) -> dict[Strategy, Made]:
-    """All strategies: they share layers, so that three are little more than one, and figures are of what is built."""
-    progress.stage("images", len(Strategy))
-    found = {}
-    for strategy in Strategy:
-        found[strategy] = strategies.make(strategy, wanted, store)
-        progress.step(str(strategy))
-    return found
 
 
 def _bundle(made: Made, plan: Plan) -> Bundle:

@@ -61,7 +61,7 @@ def test_order_of_the_parts_does_not_matter() -> None:
 def test_licence_and_author_come_from_the_wheel(store: Store, tmp_path: Path) -> None:
     path = packages.wheel(tmp_path, "pkg", "1.0", {"pkg.py": b""})
     wheel = Wheel(name="pkg", version="1.0", filename=path.name, digest=store.blobs.put_file(path))
-    found = sbom.of_wheel(wheel, store.blobs)
+    found = sbom.of_wheel(wheel, store)
     assert (found.licence, found.supplier, found.digest) == ("MIT", "Ada", wheel.digest)
 
 
@@ -102,7 +102,7 @@ def test_a_signature_holds_for_its_image_and_key_alone(store: Store, key: ec.Ell
     other = ec.generate_private_key(ec.SECP256R1())
     with pytest.raises(BadImage, match="not signed by this key"):
         sign.verify(made.manifest.digest, IMAGE.digest, other.public_key(), store.blobs)
-    with pytest.raises(BadImage, match=r"is of sha256:abab.*, not sha256:cd"):
+    with pytest.raises(BadImage, match=r"is of sha256:abab.*, not of sha256:cd"):
         sign.verify(made.manifest.digest, "sha256:" + "cd" * 32, key.public_key(), store.blobs)
 
 

@@ -52,6 +52,8 @@ LEFT_OUT = (
     "*/lib-dynload/xx*",
     "*.a",
 )
+NOT_ENTERED = ("__pycache__", "dist-packages", "site-packages", "test", "tests")
+"""Of `LEFT_OUT`, the large ones: not even listed."""
 ALWAYS = ("libstdc++.so.6", "libgcc_s.so.1", "libm.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1")
 """Of the C and C++ runtimes: wheels need them, by the manylinux policy (PEP 600), and bring them not."""
 SEARCHED = ("/lib64", "/usr/lib64", "/lib", "/usr/lib", "/usr/local/lib")
@@ -122,11 +124,12 @@ def _python() -> Iterator[Entry]:
     binary = Path(sys.executable).resolve()
     yield file(f"{PREFIX}/bin/python{_version()}", OnDisk.at(binary), mode=PROGRAM_MODE)
     library = Path(sysconfig.get_path("stdlib"))
-    for folder, _, names in os.walk(library):
+    for folder, below, names in os.walk(library):
+        below[:] = [name for name in below if name not in NOT_ENTERED]
         for name in names:
             path = Path(folder) / name
             place = f"{PREFIX}/lib/python{_version()}/{path.relative_to(library)}"
-            if path.is_file() and not out.leaves_out(place):
+            if not out.leaves_out(place) and path.is_file():
                 yield file(place, OnDisk.at(path.resolve()), mode=FILE_MODE)
 
 

@@ -74,6 +74,8 @@ def choose(bundles: Sequence[Bundle], site: Site, *, cadence: Cadence | None = N
     asked = None if site.strategy == "auto" else Strategy(site.strategy)
     if asked:
         reasons = (sentences.asked_for(asked, by_figures, ruled_out.get(asked, "")), *reasons)
+        if asked is not by_figures and asked in by_name:
+            reasons = (*reasons, sentences.price_of(by_name[asked]))
     return Choice(
         site=site.name,
         figures=found,

@@ -100,9 +100,9 @@ def beside(winner: Figures, other: Figures, site: Site) -> str:
 
 
 def price_of(winner: Figures) -> str:
-    """What the winner costs its user."""
+    """What a new model costs its user."""
     replaced = ", ".join(winner.needs.replaced)
-    update = f"a new model ships {size(winner.update_bytes[Role.MODEL].value)}"
+    update = f"with {winner.strategy} a new model ships {size(winner.update_bytes[Role.MODEL].value)}"
     if not replaced:
         return f"{update}, and the server takes it while it serves"
     return f"{update} and starts {replaced} anew"

@@ -20,6 +20,7 @@ from edgewise.build.strategies import model as models
 from edgewise.build.strategies.bundle import Bundle, Part, PartKind, Piece, Role, Strategy
 from edgewise.build.strategies.model import ModelFolder
 from edgewise.build.unpacked import unpacked_bytes
+from edgewise.progress import SILENT, Progress
 from edgewise.store.oci import documents
 from edgewise.store.oci.documents import INDEX, Descriptor, Manifest
 from edgewise.store.steps import Store
@@ -30,6 +31,8 @@ MOUNTED = "/mnt/models"
 """Where a server finds a model that is not in its image, by KServe's convention."""
 HTTP_PORT, GRPC_PORT = 8080, 8081
 INFERENCE, MODEL_PART = "inference", "model"
+Inference = tuple[list[Built], Descriptor]
+"""The images of each platform, and the index over them."""
 OURS = ("debian", "host")
 """Kinds of bases that have their interpreter where we put it; that of others is looked for in PATH."""
 MODEL_LABEL, DIGEST_LABEL = "io.edgewise.model", "io.edgewise.model.digest"
@@ -86,24 +89,26 @@ class Made:
     variables: Mapping[str, str]
 
 
-def make(strategy: Strategy, wanted: Wanted, store: Store) -> Made:
-    """Make `wanted` by `strategy`.
+def make(wanted: Wanted, store: Store, *, progress: Progress = SILENT) -> dict[Strategy, Made]:
+    """Make `wanted` by each strategy: they share layers, so that three are little more than one.
 
     Raises:
         BadImage: a platform lacks a wheel, or two things claim one path.
         StoreCorrupt: a file of the model is missing or damaged.
     """
-    match strategy:
-        case Strategy.EMBEDDED:
-            return _embedded(wanted, store)
-        case Strategy.EXTERNAL:
-            return _external(wanted, store)
-        case Strategy.MODELCAR:
-            return _modelcar(wanted, store)
+    progress.stage("images", len(Strategy))
+    plain = _inference(wanted, store)
+    progress.step("inference image without a model")
+    packed = model_layer(wanted, store)
+    embedded = _embedded(wanted, packed, store)
+    progress.step("inference image with the model")
+    found = {Strategy.EMBEDDED: embedded, Strategy.EXTERNAL: _external(wanted, plain, store)}
+    found[Strategy.MODELCAR] = _modelcar(wanted, plain, packed, store)
+    progress.step("the model by itself")
+    return found
 
 
-def _embedded(wanted: Wanted, store: Store) -> Made:
-    packed = _model_layer(wanted, store)
+def _embedded(wanted: Wanted, packed: Packed, store: Store) -> Made:
     found = {MODEL: f"/{models.FOLDER}", MODEL_DIGEST: wanted.model.digest}
     order = _order(wanted, _about_model(wanted), found, with_model=True)
     built = [
@@ -115,8 +120,8 @@ def _embedded(wanted: Wanted, store: Store) -> Made:
     return _made(Strategy.EMBEDDED, wanted, {INFERENCE: root}, built, parts, ())
 
 
-def _external(wanted: Wanted, store: Store) -> Made:
-    built, root = _inference(wanted, store)
+def _external(wanted: Wanted, inference_image: Inference, store: Store) -> Made:
+    built, root = inference_image
     about = _about_model(wanted)
     artifact = models.as_files(wanted.model, about, store)
     statement = attestations.statement(_attested(artifact, about, wanted), store)
@@ -126,9 +131,8 @@ def _external(wanted: Wanted, store: Store) -> Made:
     return _made(Strategy.EXTERNAL, wanted, roots, built, parts, (statement,))
 
 
-def _modelcar(wanted: Wanted, store: Store) -> Made:
-    built, root = _inference(wanted, store)
-    packed = _model_layer(wanted, store)
+def _modelcar(wanted: Wanted, inference_image: Inference, packed: Packed, store: Store) -> Made:
+    built, root = inference_image
     about = _about_model(wanted)
     settings = Settings(
         entry_point=("/bin/sleep", "infinity") if wanted.models[0].base.layers else (),
@@ -150,7 +154,7 @@ def _modelcar(wanted: Wanted, store: Store) -> Made:
     return _made(Strategy.MODELCAR, wanted, roots, built, parts, referrers, cars)
 
 
-def _inference(wanted: Wanted, store: Store) -> tuple[list[Built], Descriptor]:
+def _inference(wanted: Wanted, store: Store) -> Inference:
     """The inference image that knows of no model."""
     runtime = wanted.model.model.configuration.runtime
     about = About(
@@ -188,7 +192,8 @@ def _order(wanted: Wanted, about: About, environment: Mapping[str, str], *, with
     )
 
 
-def _model_layer(wanted: Wanted, store: Store) -> Packed:
+def model_layer(wanted: Wanted, store: Store) -> Packed:
+    """The layer that the model is, alike on all platforms."""
     return models.model_layer(wanted.model, store, mtime=wanted.created, compression=wanted.compression)
 
 
