@@ -7,7 +7,6 @@ of an artifact stands for. Nothing is believed that was not hashed: documents ar
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from edgewise.build import provenance, sbom, sign
 from edgewise.build.strategies import model as models
@@ -87,7 +86,7 @@ class Seen:
     referrers: tuple[Referrer, ...] = ()
 
 
-def look(place: Place, name: str, *, key: Any = None, with_referrers: bool = True) -> Seen:
+def look(place: Place, name: str, *, key: sign.PublicKey | None = None, with_referrers: bool = True) -> Seen:
     """What `name` stands for in `place`.
 
     Args:
@@ -140,7 +139,7 @@ def _titles(config: ImageConfig, layers: int) -> list[str]:
     return found if len(found) == layers else [""] * layers
 
 
-def _referrers(place: Place, subject: Descriptor, key: Any) -> tuple[Referrer, ...]:
+def _referrers(place: Place, subject: Descriptor, key: sign.PublicKey | None) -> tuple[Referrer, ...]:
     found = []
     for one in place.referrers(subject.digest):
         kind = KINDS.get(one.artifact_type, one.artifact_type or one.media_type)
@@ -151,7 +150,7 @@ def _referrers(place: Place, subject: Descriptor, key: Any) -> tuple[Referrer, .
     return tuple(sorted(found, key=lambda one: (one.kind, one.document.digest)))
 
 
-def _signature(place: Place, one: Descriptor, subject: Descriptor, key: Any) -> str:
+def _signature(place: Place, one: Descriptor, subject: Descriptor, key: sign.PublicKey | None) -> str:
     """What a signature says, and whether `key` made it."""
     manifest = document(place, one)
     layer = next((layer for layer in manifest.needs if layer.media_type == sign.PAYLOAD_MEDIA_TYPE), None)

@@ -30,6 +30,8 @@ ARTIFACT_TYPE = "application/vnd.dev.cosign.artifact.sig.v1+json"
 ENVELOPE_MEDIA_TYPE = "application/vnd.dsse.envelope.v1+json"
 SIGNATURE = "dev.cosignproject.cosign/signature"
 TYPE = "cosign container image signature"
+Key = ec.EllipticCurvePrivateKey
+PublicKey = ec.EllipticCurvePublicKey
 _HOW = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
 
 

@@ -7,7 +7,7 @@ from edgewise.build.choice.rule import Choice
 from edgewise.build.choice.sentences import duration
 from edgewise.build.strategies.bundle import Role
 from edgewise.cli._figures import plain
-from edgewise.cli._transfers import size
+from edgewise.cli._transfers import size, some
 from edgewise.cli.config import Output
 from edgewise.cli.output import Column, bullet, data, heading, names, sentence, table
 from edgewise.nouns import Measurement, Site
@@ -68,7 +68,7 @@ def _rows(choice: Choice) -> list[Row]:
         row("a month", lambda one: _size(one.monthly_bytes)),
         row("  on the link", lambda one: _time(one.monthly_ms)),
         row("disk, at most", lambda one: _size(one.disk_peak_bytes)),
-        row("for a cold start", lambda one: f"{len(one.needs.cold_start)} things"),
+        row("for a cold start", lambda one: some(len(one.needs.cold_start), "thing")),
         row("new model restarts", lambda one: ", ".join(one.needs.replaced) or "nothing"),
     ]
 

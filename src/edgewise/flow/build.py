@@ -6,7 +6,7 @@ a new model packs that model and nothing else. Names come last, so that whoever 
 with some blobs more that `store gc` finds.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from edgewise.build.choice import rule
 from edgewise.build.choice.rule import Choice
 from edgewise.build.compress import Compression
 from edgewise.build.platforms import PLATFORMS, Platform
+from edgewise.build.sign import Key
 from edgewise.build.strategies import make as strategies
 from edgewise.build.strategies.bundle import Bundle, Strategy
 from edgewise.build.strategies.make import INFERENCE, Made, Wanted
@@ -25,6 +26,7 @@ from edgewise.flow.edgefile import Project
 from edgewise.flow.served import FIRST_VERSION, Served, lay_out, served
 from edgewise.nouns import Plan, Site
 from edgewise.progress import SILENT, Progress
+from edgewise.store import atomic
 from edgewise.store.oci.documents import Descriptor
 from edgewise.store.oci.layout import Layout
 from edgewise.store.oci.reference import check_name
@@ -131,37 +133,49 @@ def build(
         site = replace(site, strategy=Strategy(asked.strategy).value)
     names = _names(project, site, asked)
     key = None if asked.key is None else sign.read_key(asked.key, password=asked.password)
-    store, layout = Store(folder), Layout(folder)
-    with layout.held():
-        progress.stage("reading the plan", None)
-        model = served(project, site, store, version=asked.version)
-        wanted = _wanted(model, asked, store, progress)
-        every = strategies.make(wanted, store, progress=progress)
-        choice = rule.choose([_bundle(one, model.plan) for one in every.values()], site)
-        if choice.strategy is None:
-            raise NoStrategy(
-                f"no strategy can be had at {site.name}: {'; '.join(choice.ruled_out.values())}",
-                hint="change disk_free or link in edge.yaml, or say which it shall be: --strategy embedded",
-            )
-        made = every[choice.strategy]
-        progress.stage("signing and naming", None)
-        signatures: list[Descriptor] = []
-        if key is not None:
-            for name, root in _to_sign(made, names):
-                signatures.append(sign.sign(root, asked.signed_as or name, key, store.blobs).manifest)
-        for referrer in (*made.referrers, *signatures):
-            layout.enter(referrer)
-        written = None if asked.files is None else _written(model, asked.files, store)
-        for part, root in made.roots.items():
-            layout.tag(names[part], root)
-        decided.remember(project, choice, store)
+    try:
+        with Layout(folder).held():
+            return _build(project, site, Store(folder), asked, names, key, progress)
+    except OSError as error:
+        raise atomic.explain(error, folder / "build") from error
+
+
+def _build(
+    project: Project,
+    site: Site,
+    store: Store,
+    asked: Wishes,
+    names: Mapping[str, str],
+    key: Key | None,
+    progress: Progress,
+) -> Outcome:
+    progress.stage("reading the plan", None)
+    model = served(project, site, store, version=asked.version)
+    wanted = _wanted(model, asked, store, progress)
+    every = strategies.make(wanted, store, progress=progress)
+    choice = rule.choose([_bundle(one, model.plan) for one in every.values()], site)
+    if choice.strategy is None:
+        raise NoStrategy(
+            f"no strategy can be had at {site.name}: {'; '.join(choice.ruled_out.values())}",
+            hint="change disk_free or link in edge.yaml, or say which it shall be: --strategy embedded",
+        )
+    made = every[choice.strategy]
+    progress.stage("signing and naming", None)
+    signatures = _signed(made, names, asked, key, store)
+    layout = Layout(store.folder)
+    for referrer in (*made.referrers, *signatures):
+        layout.enter(referrer)
+    written = None if asked.files is None else _written(model, asked.files, store)
+    for part, root in made.roots.items():
+        layout.tag(names[part], root)
+    decided.remember(project, choice, store)
     return Outcome(
         site=site.name,
         served=model,
         choice=choice,
         made=made,
         names={part: names[part] for part in made.roots},
-        signatures=tuple(signatures),
+        signatures=signatures,
         files=written,
         platforms=tuple(bundle.platform for bundle in made.bundles),
     )
@@ -232,13 +246,17 @@ def _bundle(made: Made, plan: Plan) -> Bundle:
     return next((one for one in made.bundles if one.platform in names), made.bundles[0])
 
 
-def _to_sign(made: Made, names: Mapping[str, str]) -> Sequence[tuple[str, Descriptor]]:
-    """Roots and single images, each with the repository that it will be in."""
-    own = {part: names[part].rpartition(":")[0] for part in made.roots}
-    roots = [(own[part], root) for part, root in made.roots.items()]
-    models = {part.root.digest for one in made.bundles for part in one.parts[1:] if part.root}
-    images = [(own[strategies.MODEL_PART if one.digest in models else INFERENCE], one) for one in made.images]
-    return [*roots, *images]
+def _signed(
+    made: Made, names: Mapping[str, str], asked: Wishes, key: Key | None, store: Store
+) -> tuple[Descriptor, ...]:
+    """Signatures of roots and of single images, each under the repository that it will be in."""
+    if key is None:
+        return ()
+    own = {part: asked.signed_as or names[part].rpartition(":")[0] for part in made.roots}
+    cars = {part.root.digest for one in made.bundles for part in one.parts[1:] if part.root}
+    subjects = [(root, own[part]) for part, root in made.roots.items()]
+    subjects += [(one, own[strategies.MODEL_PART if one.digest in cars else INFERENCE]) for one in made.images]
+    return tuple(sign.sign(subject, name, key, store.blobs).manifest for subject, name in subjects)
 
 
 def _written(model: Served, folder: Path, store: Store) -> Path:
