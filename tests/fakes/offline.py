@@ -13,13 +13,7 @@ from edgewise.errors import ChildFailed
 from fakes import packages
 
 ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64"}
-RUNTIMES = {
-    "onnxruntime": "onnxruntime",
-    "numpy": "numpy",
-    "httptools": "httptools",
-    "orjson": "orjson",
-    "uvloop": "uvloop",
-}
+NAMES = ("httptools", "numpy", "onnxruntime", "orjson", "uvloop")
 
 
 def shelf(folder: Path, *, version: str = "1.0") -> Path:
