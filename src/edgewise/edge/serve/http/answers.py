@@ -36,6 +36,8 @@ CODES: Mapping[type[Fault], int] = MappingProxyType(
     }
 )
 _LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
+_JOINED_BYTES = 64 << 10
+"""Smaller answers are copied into one piece: a system call with many pieces costs more than that."""
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -66,16 +68,17 @@ class Answer:
             with_body: False for HEAD.
         """
         size = sum(map(len, self.pieces))
-        head = b"".join(
-            (
-                _LINES[self.status],
-                date,
-                b"Content-Type: %b\r\nContent-Length: %d\r\n" % (self.content_type, size),
-                self.headers,
-                b"Connection: close\r\n\r\n" if close else b"\r\n",
-            )
+        head = b"%bContent-Type: %b\r\nContent-Length: %d\r\n%b%b%b" % (
+            _LINES[self.status],
+            self.content_type,
+            size,
+            date,
+            self.headers,
+            b"Connection: close\r\n\r\n" if close else b"\r\n",
         )
-        return [head, *self.pieces] if with_body else [head]
+        if not with_body:
+            return [head]
+        return [b"".join((head, *self.pieces))] if size < _JOINED_BYTES else [head, *self.pieces]
 
 
 def document(value: object, status: int = 200) -> Answer:

@@ -8,7 +8,7 @@ from edgewise.edge.serve import describe
 from edgewise.edge.serve.contract import Pending
 from edgewise.edge.serve.faults import BadRequest, Fault, ModelFailed, NotReady, TooLarge
 from edgewise.edge.serve.guard.limits import Limits
-from edgewise.edge.serve.http import answers, message, reading, writing
+from edgewise.edge.serve.http import answers, reading, writing
 from edgewise.edge.serve.http.answers import Refusal
 from edgewise.edge.serve.http.message import Message
 from edgewise.edge.serve.http.reading import Asked
@@ -35,13 +35,13 @@ def begin(site: "Site", connection: "Connection", received: Message, route: "Rou
         body = received.body
         if b"content-encoding" in headers:
             body = inflated(body, headers[b"content-encoding"], site.limits)
-        json_size = message.number(headers, message.JSON_SIZE)
+        json_size = received.json_size
         if json_size == 0:
             asked = _raw(site, route, body)
             arrays = reading.arrays(asked.inputs, memoryview(body), site.limits)
         else:
             asked, arrays = site.reader.read(body, json_size)
-        deadline_s = _deadline_s(started, asked, message.number(headers, b"x-request-timeout-ms"))
+        deadline_s = _deadline_s(started, asked, received.timeout_ms)
     except Fault as fault:
         if site.observer is not None:
             site.observer.refused("http", fault, len(received.body))

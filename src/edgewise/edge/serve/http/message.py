@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from edgewise.edge.serve.guard.limits import Limits
 from edgewise.edge.serve.http.answers import Refusal
 
+JSON_SIZE, TIMEOUT_MS = b"inference-header-content-length", b"x-request-timeout-ms"
 KEPT_HEADERS = frozenset(
     (
         b"host",
@@ -18,13 +19,12 @@ KEPT_HEADERS = frozenset(
         b"content-encoding",
         b"expect",
         b"authorization",
-        b"inference-header-content-length",
-        b"x-request-timeout-ms",
+        JSON_SIZE,
+        TIMEOUT_MS,
         b"traceparent",
     )
 )
 """Only these are looked at; each may come once."""
-JSON_SIZE = b"inference-header-content-length"
 UNKNOWN_SIZE = -1
 """A chunked body says its size at its end."""
 _LONGEST_NUMBER = 18
@@ -38,9 +38,22 @@ class Message:
         reserved_bytes: taken from what all bodies may have together.
         refused: why it is not looked at any further.
         last: the connection ends after its answer.
+        json_size: bytes of JSON before the binary tensors; None where all is JSON.
+        timeout_ms: how long the client waits, None where it does not say.
     """
 
-    __slots__ = ("body", "headers", "last", "method", "refused", "reserved_bytes", "size_bytes", "target")
+    __slots__ = (
+        "body",
+        "headers",
+        "json_size",
+        "last",
+        "method",
+        "refused",
+        "reserved_bytes",
+        "size_bytes",
+        "target",
+        "timeout_ms",
+    )
 
     def __init__(self) -> None:
         self.method = b""
@@ -51,6 +64,17 @@ class Message:
         self.reserved_bytes = 0
         self.refused: Refusal | None = None
         self.last = False
+        self.json_size: int | None = None
+        self.timeout_ms: int | None = None
+
+    def again(self, body: bytes | memoryview) -> "Message":
+        """A request with the same head."""
+        made = Message.__new__(Message)
+        made.method, made.target, made.headers = self.method, self.target, self.headers
+        made.body, made.size_bytes, made.reserved_bytes = body, self.size_bytes, 0
+        made.refused, made.last = None, False
+        made.json_size, made.timeout_ms = self.json_size, self.timeout_ms
+        return made
 
 
 def check(message: Message, version: str, limits: Limits) -> None:
@@ -77,6 +101,8 @@ def check(message: Message, version: str, limits: Limits) -> None:
             raise too_large(limits)
     if headers.get(b"expect", b"100-continue").lower() != b"100-continue":
         raise Refusal(417, "nothing but 100-continue can be expected")
+    message.json_size = number(headers, JSON_SIZE)
+    message.timeout_ms = number(headers, TIMEOUT_MS)
 
 
 def too_large(limits: Limits) -> Refusal:

@@ -127,11 +127,9 @@ def arrays(inputs: Sequence[Input], binary: memoryview, limits: Limits) -> dict[
     Raises:
         BadRequest, TooLarge: a tensor's bytes or elements are not what its shape says.
     """
-    if sum([one.size_bytes for one in inputs if one.data is None]) != len(binary):
-        raise BadRequest(
-            f"{len(binary)} bytes follow the JSON, its inputs say "
-            f"{sum(one.size_bytes for one in inputs if one.data is None)}"
-        )
+    said = sum([one.size_bytes for one in inputs])
+    if said != len(binary):
+        raise BadRequest(f"{len(binary)} bytes follow the JSON, its inputs say {said}")
     made: dict[str, Array] = {}
     at = 0
     for one in inputs:

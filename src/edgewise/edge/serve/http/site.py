@@ -38,7 +38,8 @@ class Site:
     ) -> None:
         self.core, self.limits, self.keys, self.observer = core, limits, keys, observer
         self.reader = Reader(limits)
-        self.buffer = memoryview(bytearray(PIECE_BYTES))
+        self.storage = bytearray(PIECE_BYTES)
+        self.buffer = memoryview(self.storage)
         self.connections: set[Connection] = set()
         self.draining = False
         self.tasks: set[asyncio.Task[None]] = set()
