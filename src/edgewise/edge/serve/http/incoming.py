@@ -41,6 +41,7 @@ class Incoming(asyncio.BufferedProtocol):
         self._into: memoryview | None = None
         self._known: tuple[bytes, int, Message] | None = None
         self._arrivals = 0
+        self._offers = False
 
     # --- what a subclass does -----------------------------------------------------------------
 
@@ -107,6 +108,7 @@ class Incoming(asyncio.BufferedProtocol):
         self.reading = None if self.discarding else Message()
         self._chunks = []
         self._chunks_size = self._head_size = self._head_headers = self._read_size = 0
+        self._offers = False
 
     def on_url(self, url: bytes) -> None:
         """The target, or a part of it."""
@@ -139,6 +141,9 @@ class Incoming(asyncio.BufferedProtocol):
                 reading.refused = _head_too_large()
             if reading.refused is None:
                 message.check(reading, parser.get_http_version(), limits)
+                self._offers = bool(parser.should_upgrade())
+                if self._offers and reading.size_bytes == UNKNOWN_SIZE:
+                    raise Refusal(501, "no other protocol is offered, and least of all with a chunked body")
                 if reading.size_bytes > PIECE_BYTES:
                     self._reserve(reading, reading.size_bytes)
         except Refusal as refusal:
@@ -168,7 +173,7 @@ class Incoming(asyncio.BufferedProtocol):
     def on_message_complete(self) -> None:
         """The whole request is there."""
         reading = self.reading
-        if reading is None or reading.refused is not None:
+        if reading is None or reading.refused is not None or (self._offers and reading.size_bytes):
             return
         chunks = self._chunks
         if chunks:
@@ -206,14 +211,28 @@ class Incoming(asyncio.BufferedProtocol):
         while len(content) and not self.discarding and self._parser is not None:
             try:
                 self._parser.feed_data(content)
-            except httptools.HttpParserUpgrade as upgrade:  # to h2c, say; we may stay with HTTP/1.1
-                self._parser = httptools.HttpRequestParser(self)
-                content = content[upgrade.args[0] :]
+            except httptools.HttpParserUpgrade as upgrade:
+                content = self._stay(content[upgrade.args[0] :])
             except httptools.HttpParserError as error:
                 self.refuse(Refusal(400, f"this is no HTTP/1.1 request: {error}"))
                 return
             else:
                 return
+
+    def _stay(self, content: memoryview) -> memoryview:
+        """The client offers another protocol, h2c say, and we stay with this one; what follows its request.
+
+        The parser has passed over the body, for it believes that the other protocol begins: the body is taken here.
+        """
+        self._parser = httptools.HttpRequestParser(self)
+        reading = self.reading
+        if reading is None:
+            return content
+        self._chunks = [bytes(content[: reading.size_bytes])]
+        if len(content) >= reading.size_bytes:
+            reading.body = self._chunks[0]
+            self._hand_over(reading)
+        return content[reading.size_bytes :]
 
     def _after_feeding(self, nbytes: int) -> None:
         """A request that has not come whole: see that it does, in time and within its limits."""
