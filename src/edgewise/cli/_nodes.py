@@ -11,8 +11,10 @@ from edgewise.build.nodes.description import File, NodeKind, Workload
 from edgewise.cli._say import clean, note
 from edgewise.cli.config import settings
 from edgewise.errors import NotDeployable
+from edgewise.exchange.fields import NAME
 from edgewise.flow import generate
 from edgewise.hardware import catalogue
+from edgewise.store.oci import reference
 from edgewise.units import SIZE, parse
 
 ReleaseArgument = Annotated[
@@ -50,6 +52,10 @@ MemoryFlag = Annotated[
         "--memory", help="Memory that the server may take. Left out: as measured, with headroom.", show_default=False
     ),
 ]
+NamespaceFlag = Annotated[
+    str, typer.Option("--namespace", help="That the objects are in. Left out: edgewise-SITE.", show_default=False)
+]
+HostFlag = Annotated[str, typer.Option("--host", help="Of the Route. Left out: the cluster's own.", show_default=False)]
 VersionFlag = Annotated[
     str, typer.Option("--target-version", help="Version of what runs on the node.", show_default=False)
 ]
@@ -96,6 +102,39 @@ def deliver(files: Sequence[File], out: Path | None) -> None:
     for index, one in enumerate(files):
         typer.echo(("\n" if index else "") + f"# {clean(one.path)}")
         typer.echo(one.content.decode().removesuffix("\n"))
+
+
+def namespace_of(given: str, workload: Workload) -> str:
+    """The namespace of the workload's objects.
+
+    Raises:
+        NotDeployable: it is no DNS label.
+    """
+    return check_label(given or f"edgewise-{workload.site}", "--namespace")
+
+
+def check_label(text: str, flag: str) -> str:
+    """`text` if it is a DNS label, as names of objects are.
+
+    Raises:
+        NotDeployable: it is none.
+    """
+    if not NAME.fullmatch(text):
+        raise NotDeployable(f"{flag} {text!r} is no DNS label", hint="small letters, digits and dashes, at most 63")
+    return text
+
+
+def pinned(text: str, flag: str) -> str:
+    """`text` if it names an image by digest.
+
+    Raises:
+        NotDeployable: it names one by tag, or in a folder.
+        BadReference: it names none.
+    """
+    found = reference.parse(text)
+    if not isinstance(found, reference.InRegistry) or not found.digest:
+        raise NotDeployable(f"{flag} {text!r} has no digest", hint="a tag can change: host/app@sha256:…")
+    return f"{found.host}/{found.repository}@{found.digest}"
 
 
 def _memory(text: str) -> int | None:

@@ -110,6 +110,21 @@ VERBS = (
                 help="Write what a device with Podman and systemd runs.",
                 module="edgewise.cli.generate_quadlet",
             ),
+            Verb(
+                name="microshift",
+                help="Write what MicroShift runs.",
+                module="edgewise.cli.generate_microshift",
+            ),
+            Verb(
+                name="openshift",
+                help="Write what a cluster with KServe runs.",
+                module="edgewise.cli.generate_openshift",
+            ),
+            Verb(
+                name="hub",
+                help="Write the hub for a cluster.",
+                module="edgewise.cli.generate_hub",
+            ),
         ),
     ),
     Verb(

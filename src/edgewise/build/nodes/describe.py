@@ -22,6 +22,8 @@ MEBIBYTE = 1 << 20
 ARCHITECTURES: Mapping[str, str] = {"x86_64": "amd64", "aarch64": "arm64", "armv8l": "arm", "armv7l": "arm", "any": ""}
 """OCI's name by that of the catalogue; machines of other architectures run no containers."""
 SERVER_PART, MODEL_PART = "inference", "model"
+_CLUSTER_NAME = re.compile(r"[a-z][a-z0-9-]{0,44}")
+"""Services must begin with a letter, and KServe adds to names."""
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 
@@ -92,6 +94,8 @@ def _reasons(release: Release, node: NodeKind, wish: Wish) -> Iterator[str]:
     name = _name(release, wish)
     if not NAME.fullmatch(name):
         yield f"the name {name!r} is no DNS label (small letters, digits and dashes, at most 63): give one by --name"
+    elif node is not NodeKind.DEVICE and not _CLUSTER_NAME.fullmatch(name):
+        yield f"the name {name!r} cannot name objects of a cluster: a letter first, and at most 45: give one by --name"
     yield from _text_reasons(release, wish)
     if release.strategy is Strategy.SYSTEM:
         yield f"the release brings an operating system, which a {node} takes by its agent and not as a container"

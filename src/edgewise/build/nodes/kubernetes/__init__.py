@@ -1,0 +1,1 @@
+"""The faces of MicroShift and OpenShift, and the hub: objects of Kubernetes as typed values, each written as YAML."""
