@@ -6,7 +6,7 @@ mind. A test has protoc read the same file and compares.
 """
 
 import re
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
@@ -87,7 +87,7 @@ def _json_name(name: str) -> str:
 
 def text() -> str:
     """inference.proto."""
-    return resources.files(__package__).joinpath(FILE).read_text()
+    return Path(__file__).with_name(FILE).read_text()
 
 
 _pool = descriptor_pool.DescriptorPool()

@@ -58,7 +58,7 @@ def read(data: list[Json], *, name: str, datatype: str, shape: tuple[int, ...]) 
 def _flat(data: list[Json], name: str, shape: tuple[int, ...]) -> list[Json]:
     if not data or type(data[0]) is not list:
         return data
-    if len(data) != shape[0]:
+    if not shape or len(data) != shape[0]:
         raise BadRequest(f"{name!r} is nested otherwise than its shape {list(shape)} says")
     for size in shape[1:]:
         if set(map(type, data)) != {list} or set(map(len, data)) != {size}:  # type: ignore[arg-type]  # lists, as the first half says

@@ -4,6 +4,7 @@ import asyncio
 import traceback
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -30,6 +31,7 @@ class Route:
     open_to_all: bool = False
 
 
+OPENAPI = Path(__file__).with_name("openapi.json")
 GET = (b"GET", b"HEAD")
 POST = (b"POST",)
 _KEPT = 512
@@ -93,6 +95,8 @@ def _route(segments: list[str]) -> Route:
             return Route(methods=POST, act=_unload, model=model)
         case ["metrics"]:
             return Route(methods=GET, act=_metrics)
+        case ["openapi.json"]:
+            return Route(methods=GET, act=_openapi)
         case _:
             raise Refusal(404, "there is nothing here; the protocol is served under /v2")
 
@@ -195,6 +199,10 @@ def _metrics(site: "Site", _connection: "Connection", message: Message, _route: 
         raise Refusal(404, "no metrics are kept")
     content_type, page = site.observer.page(message.headers.get(b"accept", b"").decode("latin-1"))
     return Answer(200, (page,), content_type=content_type.encode())
+
+
+def _openapi(_site: "Site", _connection: "Connection", _message: Message, _route: Route) -> Answer:
+    return Answer(200, (OPENAPI.read_bytes(),))
 
 
 def _object(message: Message) -> dict[str, Any]:
