@@ -45,6 +45,7 @@ Anything else that escapes is a bug and keeps its traceback.
     ├── NotServable              51   the chosen design runs in no server of Edgewise
     ├── NoStrategy               52   every strategy needs more disk, or more of the link, than the site has
     ├── BadMessage               55   a document between device and hub that breaks its format, or that nobody signed
+    ├── AddressTaken             60   an address that a server cannot listen at
     ├── GoldenMissed             62   this machine does not reproduce what was expected of the model
     ├── ModelTooLarge            63   a model does not fit under the memory ceiling of the server
     ├── BadKey                   73   a signing key that is missing, wrong, or locked by another passphrase
@@ -344,6 +345,12 @@ class BadMessage(BadInput):
     """A document between device and hub that breaks its format, or that is not signed by whom it names."""
 
     exit_code = 55
+
+
+class AddressTaken(EdgewiseError):
+    """An address that a server cannot listen at."""
+
+    exit_code = 60
 
 
 class GoldenMissed(EdgewiseError):

@@ -24,10 +24,12 @@ class ServerProcess:
         environment: dict[str, str] | None = None,
         inherit: Sequence[int] = (),
         http: bool = True,
+        module: str = MODULE,
+        verb: str = "",
     ) -> None:
         given = [*map(str, arguments), *(["--http", "127.0.0.1:0"] if http else [])]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", MODULE, *given],
+            [sys.executable, "-m", module, *([verb] if verb else []), *given],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -17,9 +17,10 @@ from edgewise.edge.serve import options, server
 from edgewise.edge.serve.core.opening import opened
 from edgewise.edge.serve.core.settings import Settings
 from edgewise.edge.serve.observe import opening as observing
-from edgewise.errors import EdgewiseError
+from edgewise.errors import EdgewiseError, GoldenMissed
 
 FAILED = 1
+"""A golden that is not reproduced: what an agent waits for. Everything else has the code of its kind."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -37,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
     except EdgewiseError as error:
         server.say({"ready": False, "reason": error.message})
         server.complain(error)
-        return FAILED
+        return FAILED if isinstance(error, GoldenMissed) else error.exit_code
     return 0
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from edgewise.errors import BadConfiguration
+from edgewise.errors import AddressTaken, BadConfiguration
 
 BACKLOG = 1024
 _LARGEST_PORT = 65535
@@ -56,7 +56,7 @@ class Listener:
     """A socket at `address`: bound when it is made, listening after `listen`.
 
     Raises:
-        BadConfiguration: the address cannot be had.
+        AddressTaken: the address cannot be had.
     """
 
     def __init__(self, address: Address) -> None:
@@ -64,14 +64,14 @@ class Listener:
         try:
             self.socket = _bound(address)
         except (OSError, ValueError) as error:
-            raise BadConfiguration(f"{address.text} cannot be listened at: {error}") from error
+            raise AddressTaken(f"{address.text} cannot be listened at: {error}") from error
         self._inode = Path(_beside(address.path)).stat().st_ino if address.kind == "unix" else 0
 
     def listen(self) -> str:
         """Listen, and say where, as an address of the same form; port 0 has become a port.
 
         Raises:
-            BadConfiguration: it cannot be listened at.
+            AddressTaken: it cannot be listened at.
         """
         try:
             if self.address.kind != "fd":
@@ -79,7 +79,7 @@ class Listener:
             if self.address.kind == "unix":
                 Path(_beside(self.address.path)).rename(self.address.path)
         except OSError as error:
-            raise BadConfiguration(f"{self.address.text} cannot be listened at: {error}") from error
+            raise AddressTaken(f"{self.address.text} cannot be listened at: {error}") from error
         if self.address.kind != "tcp":
             return self.address.text
         host, port = self.socket.getsockname()[:2]

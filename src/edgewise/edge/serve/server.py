@@ -8,6 +8,7 @@
 """
 
 import asyncio
+import contextlib
 import gc
 import json
 import signal
@@ -59,8 +60,10 @@ class Server:
         Raises:
             EdgewiseError: it cannot be begun.
         """
+        self._hear()
         try:
-            await self._core.start()
+            if not await self._core_started():
+                return
             if self._observer is not None:
                 self._observer.started(self._core.models)
             self._site = Site(
@@ -70,7 +73,6 @@ class Server:
                 observer=self._observer,
             )
             self._open_grpc()
-            self._hear()
             http = [one for one in self._options.http if one not in self._options.later]
             grpc = self._options.grpc not in self._options.later
             say({"ready": True, **await self._accept(http, grpc=grpc)})
@@ -80,6 +82,17 @@ class Server:
         finally:
             for listener in self._listeners.values():
                 listener.close()
+
+    async def _core_started(self) -> bool:
+        """False where a signal ended the process first."""
+        start, stop = asyncio.ensure_future(self._core.start()), asyncio.ensure_future(self._stop.wait())
+        await asyncio.wait({start, stop}, return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        if start.done():
+            start.result()
+            return True
+        start.cancel()
+        return False
 
     async def _until_stopped(self) -> None:
         assert self._site is not None
@@ -129,12 +142,16 @@ class Server:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopped)
         loop.add_signal_handler(signal.SIGUSR1, self._later.set)
-        loop.add_signal_handler(signal.SIGHUP, lambda: self._spawn(self._reload()))
+        loop.add_signal_handler(signal.SIGHUP, self._again)
 
     def _stopped(self) -> None:
         if self._stop.is_set():
             sys.exit(1)
         self._stop.set()
+
+    def _again(self) -> None:
+        if self._site is not None:  # else it is about to read everything anyway
+            self._spawn(self._reload())
 
     async def _reload(self) -> None:
         for again in (self._reload_keys, self._reload_tls):
@@ -167,8 +184,9 @@ class Server:
 
 def say(document: dict[str, Any]) -> None:
     """One line for whoever started the process."""
-    sys.stdout.write(json.dumps(document) + "\n")
-    sys.stdout.flush()
+    with contextlib.suppress(BrokenPipeError):  # whoever started it has gone; it serves on
+        sys.stdout.write(json.dumps(document) + "\n")
+        sys.stdout.flush()
 
 
 def complain(error: EdgewiseError) -> None:

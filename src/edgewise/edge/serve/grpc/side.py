@@ -12,7 +12,7 @@ from edgewise.edge.serve.guard import tls
 from edgewise.edge.serve.guard.keys import Keys
 from edgewise.edge.serve.guard.limits import Limits
 from edgewise.edge.serve.guard.tls import TlsFiles
-from edgewise.errors import BadConfiguration
+from edgewise.errors import AddressTaken
 
 PING_S = 60
 
@@ -43,7 +43,7 @@ class Side:
         """Listen, and say where.
 
         Raises:
-            BadConfiguration: the address cannot be listened at.
+            AddressTaken: it cannot be listened at.
         """
         target = _target(self._address)
         try:
@@ -52,7 +52,7 @@ class Side:
             else:
                 port = self._server.add_insecure_port(target)
         except RuntimeError as error:
-            raise BadConfiguration(f"{self._address.text} cannot be listened at: {error}") from error
+            raise AddressTaken(f"{self._address.text} cannot be listened at: {error}") from error
         await self._server.start()
         if self._address.kind == "unix":
             return self._address.text
