@@ -34,7 +34,7 @@ and nothing else.
   `stage`, `done`, `total` and `note`.
 - `NO_COLOR` switches colours off; there are none when piped.
 - Settings: a flag comes before the environment (`EDGEWISE_STORE`, `EDGEWISE_MACHINES`, `EDGEWISE_PROGRESS`,
-  `EDGEWISE_OUTPUT`, `EDGEWISE_METER`), before `~/.config/edgewise/config.yaml`, before `/etc/edgewise/config.yaml`,
+  `EDGEWISE_OUTPUT`, `EDGEWISE_METER`, `EDGEWISE_DATABASE`, `EDGEWISE_HUB`), before `~/.config/edgewise/config.yaml`, before `/etc/edgewise/config.yaml`,
   before what is built in. [`edgewise config show`](#edgewise-config-show) says where each value comes from.
 - Exit codes: 0 done, 1 failed, 2 wrong usage, 130 Ctrl-C, and one for every kind of error: [exit codes](exit-codes.md).
 """

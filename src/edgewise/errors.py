@@ -48,6 +48,14 @@ Anything else that escapes is a bug and keeps its traceback.
     ├── AddressTaken             60   an address that a server cannot listen at
     ├── GoldenMissed             62   this machine does not reproduce what was expected of the model
     ├── ModelTooLarge            63   a model does not fit under the memory ceiling of the server
+    ├── DatabaseLost             65   the hub's database is not there, or went away; nothing is changed
+    ├── BadDatabase              66   no database, or one with a schema of a later Edgewise
+    ├── HubUnreachable           67   the hub does not answer
+    ├── HubRefused               68   the hub answers, and will not
+    ├── TokenRefused             69   a token, key or signature that does not count: unknown, used, expired, revoked
+    ├── NotPermitted             70   a role that may not do this
+    ├── Conflict                 71   the name is taken, or what was to be changed has changed
+    ├── BadImport                72   another registry holds what cannot be taken over
     ├── BadKey                   73   a signing key that is missing, wrong, or locked by another passphrase
     ├── NotTrusted               74   metadata of releases that is not signed by whom it must be, or is older than known
     ├── PublishedMeanwhile       75   somebody else published at the same time
@@ -363,6 +371,54 @@ class ModelTooLarge(EdgewiseError):
     """The model does not fit under the memory ceiling of the server."""
 
     exit_code = 63
+
+
+class DatabaseLost(EdgewiseError):
+    """The hub's database is not there, or went away in the midst of it; nothing is changed."""
+
+    exit_code = 65
+
+
+class BadDatabase(BadInput):
+    """No database that Edgewise speaks, or one whose schema a later Edgewise has made."""
+
+    exit_code = 66
+
+
+class HubUnreachable(EdgewiseError):
+    """The hub does not answer."""
+
+    exit_code = 67
+
+
+class HubRefused(EdgewiseError):
+    """The hub answers, and will not do what it is asked."""
+
+    exit_code = 68
+
+
+class TokenRefused(EdgewiseError):
+    """A token, key or signature that does not count: unknown, used before, expired or revoked."""
+
+    exit_code = 69
+
+
+class NotPermitted(EdgewiseError):
+    """A role that may not do this."""
+
+    exit_code = 70
+
+
+class Conflict(EdgewiseError):
+    """The name is taken, or what was to be changed has been changed by another."""
+
+    exit_code = 71
+
+
+class BadImport(EdgewiseError):
+    """Another registry holds what cannot be taken over, or does not speak as its documents say."""
+
+    exit_code = 72
 
 
 class BadKey(BadInput):

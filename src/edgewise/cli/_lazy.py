@@ -21,6 +21,7 @@ COMPLETION_VARIABLE = "_EDGEWISE_COMPLETE"  # set by the shell's completion scri
 OPTIONAL = frozenset(
     ["ai_edge_litert", "jinja2", "nncf", "onnx", "onnxruntime", "onnxslim", "openvino", "scipy", "sklearn"]
 )  # what the design extra brings, as it is imported
+HUB = frozenset(["alembic", "psycopg", "python_multipart", "sqlalchemy", "starlette", "uvicorn"])
 BUILD = frozenset(["deflate", "elftools", "installer", "packaging", "zstandard"])
 
 
@@ -92,9 +93,9 @@ def _missing_packages_explained(command: str) -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
-        if package not in OPTIONAL | BUILD:
+        if package not in OPTIONAL | BUILD | HUB:
             raise
-        extra = "build" if package in BUILD else "design"
+        extra = "build" if package in BUILD else "hub" if package in HUB else "design"
         raise MissingDependency(
             f"{command} needs {package}, which the {extra} extra brings",
             hint=f"pip install 'edgewise[{extra}]'",

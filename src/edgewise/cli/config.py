@@ -42,7 +42,8 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
     "progress": tuple(mode.value for mode in ProgressMode),
     "output": tuple(output.value for output in Output),
 }
-NAMES = ("store", "machines", "progress", "output", "meter")
+EXPECTED = {"meter": "a meter's name or command", "database": "a database's address", "hub": "a hub's address"}
+NAMES = ("store", "machines", "progress", "output", "meter", "database", "hub")
 
 
 class ConfigurationFile(Document):
@@ -53,6 +54,8 @@ class ConfigurationFile(Document):
     progress: str | None = Field(default=None, description="auto, plain, none or json.")
     output: str | None = Field(default=None, description="table, wide, json, yaml or name.")
     meter: str | None = Field(default=None, description="Energy meter: its name, a program or file that says, or none.")
+    database: str | None = Field(default=None, description="The hub's database: sqlite:///PATH or postgresql://….")
+    hub: str | None = Field(default=None, description="Address of the hub that verbs ask, such as https://hub.example.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +78,8 @@ class Settings:
 
     Attributes:
         meter: as `flow.metering` reads it, "" for the machine's own.
+        database: of the hub, as an address.
+        hub: address of the hub to ask; "" for the database itself.
     """
 
     store: Path
@@ -82,6 +87,8 @@ class Settings:
     progress: ProgressMode
     output: Output
     meter: str
+    database: str
+    hub: str
     origin: Mapping[str, str]
 
     @property
@@ -103,6 +110,8 @@ def settings(
     machines: Path | None = None,
     progress: ProgressMode | None = None,
     output: Output | None = None,
+    database: str | None = None,
+    hub: str | None = None,
 ) -> Settings:
     """The settings in force, where the arguments are the command's flags.
 
@@ -110,7 +119,8 @@ def settings(
         BadConfiguration: a value that is not allowed, in the environment or a file.
         BadDocument: a configuration file has faults.
     """
-    flags = {"store": store, "machines": machines, "progress": progress, "output": output}
+    folders, words = {"store": store, "machines": machines}, {"progress": progress, "output": output}
+    flags = {**folders, **words, "database": database, "hub": hub}
     given = {name: str(value) for name, value in flags.items() if value is not None}
     layers = [
         Layer(values=given, where={name: f"flag --{name}" for name in given}, folder=Path.cwd()),
@@ -134,6 +144,8 @@ def resolve(layers: Sequence[Layer]) -> Settings:
         progress=ProgressMode(first["progress"].values["progress"]),
         output=Output(first["output"].values["output"]),
         meter=first["meter"].values["meter"],
+        database=first["database"].values["database"],
+        hub=first["hub"].values["hub"],
         origin={name: layer.where[name] for name, layer in first.items()},
     )
 
@@ -163,6 +175,8 @@ def _built_in(environment: Mapping[str, str]) -> Layer:
         "progress": ProgressMode.AUTO.value,
         "output": Output.TABLE.value,
         "meter": "",
+        "database": f"sqlite:///{_xdg(environment, 'XDG_DATA_HOME', '.local/share') / 'edgewise' / 'hub.db'}",
+        "hub": "",
     }
     return Layer(values=values, where=dict.fromkeys(values, "built-in"), folder=Path("/"))
 
@@ -190,7 +204,7 @@ def _check(name: str, value: str, where: str) -> None:
     allowed = ALLOWED.get(name)
     if allowed is None:
         if "\0" in value:
-            expected = "a meter's name or command" if name == "meter" else "a path"
+            expected = EXPECTED.get(name, "a path")
             raise BadConfiguration(f"{where} holds a NUL byte", hint=f"{expected} is expected")
     elif value not in allowed:
         close = get_close_matches(value, allowed, n=1, cutoff=0.5)

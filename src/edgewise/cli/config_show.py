@@ -1,5 +1,7 @@
 """`edgewise config show`."""
 
+import re
+
 from edgewise.cli.config import NAMES, Settings, settings
 from edgewise.cli.options import MachinesFlag, OutputFlag, ProgressFlag, StoreFlag
 from edgewise.cli.output import Column, listing
@@ -32,6 +34,11 @@ def run(
     )
 
 
+def without_password(address: str) -> str:
+    """A database's address as it may be shown."""
+    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", address)
+
+
 def _values(found: Settings) -> dict[str, str]:
     return {
         "store": str(found.store),
@@ -39,4 +46,6 @@ def _values(found: Settings) -> dict[str, str]:
         "progress": found.progress.value,
         "output": found.output.value,
         "meter": found.meter or "the machine's own",
+        "database": without_password(found.database),
+        "hub": found.hub or "none: the database itself is asked",
     }

@@ -21,6 +21,7 @@ from edgewise.errors import EdgewiseError, StoreFull
 
 START, DESIGN, BUILD, EDGE, LOOK, SELF = "Start here", "Design", "Build", "At the edge", "Look", "Edgewise itself"
 RUN = "Run"
+NEAR = "The near edge"
 
 VERBS = (
     Verb(
@@ -149,6 +150,38 @@ VERBS = (
         help="Serve models by the Open Inference Protocol v2.",
         module="edgewise.cli.serve",
         panel=EDGE,
+    ),
+    Verb(
+        name="hub",
+        help="Run the hub: what devices report to, and people look at.",
+        module="edgewise.cli.hub",
+        panel=NEAR,
+    ),
+    Verb(
+        name="create",
+        help="Make tokens.",
+        panel=NEAR,
+        verbs=(
+            Verb(
+                name="user-token",
+                help="Make a token for a person or a program that uses the hub.",
+                module="edgewise.cli.create_user_token",
+            ),
+            Verb(
+                name="enrolment-token",
+                help="Make a token with which one device may enrol.",
+                module="edgewise.cli.create_enrolment_token",
+            ),
+        ),
+    ),
+    Verb(
+        name="revoke",
+        help="Trust a device or a user no more.",
+        panel=NEAR,
+        verbs=(
+            Verb(name="device", help="Refuse what a device signs.", module="edgewise.cli.revoke_device"),
+            Verb(name="user-token", help="End the tokens of a user.", module="edgewise.cli.revoke_user_token"),
+        ),
     ),
     Verb(
         name="agent",

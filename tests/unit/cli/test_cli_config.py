@@ -23,11 +23,16 @@ def _write(path: Path, **values: str) -> None:
     path.write_text(yaml.safe_dump(values))
 
 
+def _add(path: Path, **values: str) -> None:
+    _write(path, **yaml.safe_load(path.read_text()), **values)
+
+
 def test_each_setting_from_the_highest_layer_that_has_it(
     home: Path, system_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     user_file = home / ".config/edgewise/config.yaml"
     _write(system_file, store="/system", machines="/system/machines", progress="plain", output="yaml", meter="none")
+    _add(system_file, database="sqlite:////system/hub.db", hub="https://hub.example")
     assert config.settings().origin == dict.fromkeys(config.NAMES, str(system_file))
     _write(user_file, machines="/user/machines", progress="json", output="wide")
     monkeypatch.setenv("EDGEWISE_PROGRESS", "none")
@@ -39,6 +44,8 @@ def test_each_setting_from_the_highest_layer_that_has_it(
         "progress": "EDGEWISE_PROGRESS",
         "output": "flag --output",
         "meter": str(system_file),
+        "database": str(system_file),
+        "hub": str(system_file),
     }
     assert (found.store, found.machines) == (Path("/system"), Path("/user/machines"))
     assert (found.progress, found.output) == (config.ProgressMode.NONE, config.Output.JSON)
@@ -100,8 +107,8 @@ def test_named_folder_of_machines_must_exist(home: Path) -> None:
 
 def test_config_show_in_every_format(edgewise_command: Run, home: Path) -> None:
     rows = json.loads(edgewise_command("config", "show", "-o", "json").out)
-    assert rows[-2] == {"setting": "output", "value": "json", "from": "flag --output"}
-    assert rows[-1] == {"setting": "meter", "value": "the machine's own", "from": "built-in"}
+    assert rows[3] == {"setting": "output", "value": "json", "from": "flag --output"}
+    assert rows[4] == {"setting": "meter", "value": "the machine's own", "from": "built-in"}
     assert yaml.safe_load(edgewise_command("config", "show", "-o", "yaml").out)[:3] == rows[:3]
     assert edgewise_command("config", "show", "-o", "name").out.split() == list(config.NAMES)
     for output in ("table", "wide"):
@@ -114,5 +121,5 @@ def test_the_meter_s_command_is_kept_as_it_is_written(
     _write(home / ".config/edgewise/config.yaml", meter="usb-meter /dev/ttyUSB0")
     assert config.settings().meter == "usb-meter /dev/ttyUSB0"
     monkeypatch.setenv("EDGEWISE_METER", "python3 'my meter.py'")
-    row = json.loads(edgewise_command("config", "show", "-o", "json").out)[-1]
+    row = json.loads(edgewise_command("config", "show", "-o", "json").out)[4]
     assert row == {"setting": "meter", "value": "python3 'my meter.py'", "from": "EDGEWISE_METER"}

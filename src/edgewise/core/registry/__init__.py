@@ -1,0 +1,1 @@
+"""The model registry: models, versions, aliases and tags, metrics, lineage, artifacts by digest, and where they run."""
