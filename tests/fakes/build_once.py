@@ -1,66 +1,71 @@
-"""Builds one image from packages in a folder, as a child process whose surroundings a test chooses; prints digests.
+"""Builds all three strategies from packages in a folder, as a child whose surroundings a test chooses; prints digests.
 
-`build_once.py INPUT STORE [USER]`: INPUT holds wheels/, debs/, model/ and key.pem; USER is whom to become.
-pip and mmdebstrap are stood in for by copies.
+`build_once.py INPUT STORE [USER]`: INPUT holds wheels/, debs/ (see `offline.shelf`), model/ and key.pem; USER is whom
+to become. pip and mmdebstrap are stood in for by copies.
 """
 
 import json
 import os
-import shlex
-import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
-from edgewise.build import inference, sbom, sign, tools
-from edgewise.build.bases import debian
+from edgewise.build import sbom, sign, tools
+from edgewise.build.bases import busybox, debian
 from edgewise.build.compress import Compression
-from edgewise.build.content import OnDisk
-from edgewise.build.image import About, HealthCheck, Settings
-from edgewise.build.inference import Order
-from edgewise.build.layer import Entry, file, layer
-from edgewise.build.pack import pack
-from edgewise.build.platforms import AMD64
+from edgewise.build.platforms import AMD64, PLATFORMS
+from edgewise.build.strategies.make import Below, Wanted, make
+from edgewise.build.strategies.model import ModelFolder
+from edgewise.nouns import RuntimeConfiguration, RuntimeName, ServedModel, Signature, Tensor
+from edgewise.runtimes import served
 from edgewise.store.steps import Store
+from fakes import offline
+from fakes.model_folders import kept
+
+CREATED = 86400
 
 
-def model(folder: Path) -> list[Entry]:
-    """The files below `folder`, in whatever order the file system has them."""
-    found = (path for path in folder.rglob("*") if path.is_file())
-    return [file(f"models/{path.relative_to(folder)}", OnDisk.at(path)) for path in found]
+def model(folder: Path, store: Store) -> ModelFolder:
+    """The files below `folder`, in whatever order the file system has them, as model.json sorts them."""
+    found = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
+    made = ServedModel(
+        name="meter",
+        version="1",
+        design="given",
+        configuration=RuntimeConfiguration(runtime=RuntimeName.ONNXRUNTIME, version="1.0", threads=1),
+        files=tuple(kept(store, name, found[name].read_bytes()) for name in sorted(found)),
+        signature=Signature(inputs=(Tensor(name="x", dtype="float32", shape=("n",)),), outputs=()),
+    )
+    return ModelFolder(model=made, document=served.written(made))
 
 
 def main(given: Path, store: Store) -> dict[str, str]:
     """Digests of all that is made, by name."""
-
-    def copies(argv: Sequence[str], **_: object) -> str:
-        hooks = [one for one in argv if one.startswith("--extract-hook=")]
-        source = given / ("debs" if hooks else "wheels")
-        target = Path(shlex.split(hooks[0])[-1] if hooks else argv[list(argv).index("--dest") + 1])
-        for path in source.iterdir():
-            shutil.copy(path, target)
-        return ""
-
-    tools.run = copies  # type: ignore[assignment]
-    debs = debian.resolve(AMD64, store)
-    parts = [sbom.of_deb(one) for one in debs]
+    tools.run = offline.Tool(given)  # type: ignore[assignment]
     key = sign.read_key(given / "key.pem")
     found = {}
     for compression in (Compression.ZSTD, Compression.GZIP):
-        order = Order(
-            runtime="onnxruntime",
-            settings=Settings(entry_point=("/usr/bin/python3",), health=HealthCheck(command=("/usr/bin/python3",))),
-            about=About(title="meter", created=86400),
+        how = {"mtime": CREATED, "compression": compression}
+        below, cars = [], []
+        for platform in PLATFORMS.values() if compression is Compression.ZSTD else (AMD64,):
+            debs, boxes = debian.resolve(platform, store), busybox.resolve(platform, store)
+            parts = tuple(sbom.of_deb(one) for one in debs)
+            below.append(Below(base=debian.base(debs, platform, store, **how), components=parts))  # type: ignore[arg-type]
+            cars.append(Below(base=busybox.base(boxes, platform, store, **how)))  # type: ignore[arg-type]
+        wanted = Wanted(
+            model=model(given / "model", store),
+            inference=tuple(below),
+            models=tuple(cars),
             compression=compression,
+            created=CREATED,
         )
-        base = debian.base(debs, AMD64, store, mtime=86400, compression=compression)
-        top = pack(layer(model(given / "model"), mtime=86400), store, compression=compression, title="model")
-        built = inference.build(base, order, store, top=[top], components=parts)
-        signed = sign.sign(built.image, "registry.example/meter", key, store.blobs)
-        index = inference.over([built], order.about, store)
-        made = {"image": built.image, "sbom": built.sbom, "provenance": built.provenance, "index": index}
-        found |= {f"{name} {compression}": one.digest for name, one in (made | {"signature": signed.manifest}).items()}
+        for strategy, made in make(wanted, store).items():
+            for part, root in made.roots.items():
+                signed = sign.sign(root, f"registry.example/{part}", key, store.blobs)
+                found[f"{compression} {strategy} {part}"] = root.digest
+                found[f"{compression} {strategy} {part} signature"] = signed.manifest.digest
+            for number, referrer in enumerate(made.referrers):
+                found[f"{compression} {strategy} referrer {number}"] = referrer.digest
     return found
 
 

@@ -12,8 +12,7 @@ import pytest
 
 from conftest import missing
 from edgewise.build import sign
-from edgewise.build.bases.debian_choice import KEPT
-from fakes import build_once, packages
+from fakes import build_once, offline
 
 PLAIN = {"LC_ALL": "C.UTF-8", "TZ": "UTC", "PYTHONHASHSEED": "0"}
 
@@ -21,14 +20,8 @@ PLAIN = {"LC_ALL": "C.UTF-8", "TZ": "UTC", "PYTHONHASHSEED": "0"}
 @pytest.fixture(scope="module")
 def given(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Wheels, Debian packages, a model of several files and a key."""
-    folder = tmp_path_factory.mktemp("given")
-    for name in ("wheels", "debs", "model/deep"):
-        (folder / name).mkdir(parents=True)
-    packages.wheel(folder / "wheels", "numpy", "2.0", {f"numpy/{name}.py": name.encode() for name in "zaüé"})
-    packages.wheel(folder / "wheels", "onnxruntime", "1.0", {"onnxruntime/x.so": packages.elf("amd64")})
-    for name in KEPT:
-        content = packages.deb(name, "1.0", {f"usr/lib/{name}/{file}": file.encode() for file in "cab"})
-        (folder / "debs" / f"{name}_1.0_amd64.deb").write_bytes(content)
+    folder = offline.shelf(tmp_path_factory.mktemp("given"))
+    (folder / "model" / "deep").mkdir(parents=True)
     for number in range(20):
         (folder / "model" / ("deep" if number % 2 else "") / f"part{number * 7 % 20}.bin").write_bytes(b"%d" % number)
     private, _ = sign.make_key(folder)
@@ -54,8 +47,13 @@ def plainly(given: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     return built(given, tmp_path_factory.mktemp("plain") / "store", PLAIN)
 
 
-def test_ten_things_are_made_and_differ(plainly: dict[str, str]) -> None:
-    assert len(plainly) == len(set(plainly.values())) == 10
+def test_whole_bundles_are_made(plainly: dict[str, str]) -> None:
+    """Both compressions, three strategies: an image alone, twice with an artifact or image beside it; all attested."""
+    roots = [name for name in plainly if name.endswith((" inference", " model"))]
+    assert len(roots) == 2 * 5
+    assert len([name for name in plainly if name.endswith("signature")]) == len(roots)
+    assert plainly["zstd external inference"] == plainly["zstd modelcar inference"]
+    assert plainly["zstd embedded inference"] != plainly["gzip embedded inference"]
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def server(runtime: str, *, grpc: bool = False) -> Server:
 
 
 def sources(wanted: Server, imports: Sequence[str]) -> Mapping[str, bytes]:
-    """Sources of all modules that `wanted` reaches, by path below the folder that holds the package.
+    """Sources of all modules that `wanted` reaches, and data beside them, by path below the package's own folder.
 
     Args:
         imports: packages that the runtime's layer has.
@@ -93,6 +93,7 @@ def sources(wanted: Server, imports: Sequence[str]) -> Mapping[str, bytes]:
                 raise BadImage(
                     f"{module} imports {top}, which an inference image has not", hint="this is a bug: report it"
                 )
+    found |= _data(found, wanted.folder)
     return dict(sorted(found.items()))
 
 
@@ -108,6 +109,15 @@ def code_layer(found: Mapping[str, bytes], wanted: Server, *, mtime: int) -> Lay
 def digest(found: Mapping[str, bytes]) -> str:
     """Names the code: the same modules with the same text have the same."""
     return digest_of("".join(f"{path} {digest_of(content)}\n" for path, content in sorted(found.items())).encode())
+
+
+def _data(found: Mapping[str, bytes], folder: Path) -> dict[str, bytes]:
+    """What lies beside the modules of a package that is reached, and is no module."""
+    packages = [folder / path.partition("/")[2] for path in found if path.endswith("/__init__.py")]
+    files = (path for package in packages for path in package.parent.iterdir() if path.is_file())
+    return {
+        f"{PACKAGE}/{one.relative_to(folder)}": one.read_bytes() for one in files if one.suffix not in (CODE, ".pyc")
+    }
 
 
 def _path(module: str, folder: Path) -> Path | None:

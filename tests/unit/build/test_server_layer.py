@@ -35,7 +35,7 @@ def test_the_real_server_needs_what_an_image_has(runtime: str, grpc: bool) -> No
     assert not others & set(found)
     assert not [path for path in found if path.startswith(("edgewise/cli", "edgewise/design", "edgewise/flow"))]
     assert any("serve/grpc" in path for path in found) is grpc
-    nodes = [node for text in found.values() for node in ast.walk(ast.parse(text))]
+    nodes = [node for path, text in found.items() if path.endswith(".py") for node in ast.walk(ast.parse(text))]
     names = {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
     names |= {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     assert not [name for name in names if name.partition(".")[0] in HEAVY]
@@ -51,11 +51,14 @@ def test_what_is_imported_is_reached_and_nothing_else(tmp_path: Path) -> None:
         lower__lazy="try:\n    import cython\nexcept ImportError:\n    cython = None",
         cli__main="import typer",
     )
+    (tmp_path / "edgewise" / "edge" / "near.proto").write_text("message")
+    (tmp_path / "edgewise" / "cli" / "page.html").write_text("not reached")
     found = sources(wanted, ())
     assert sorted(found) == [
         "edgewise/__init__.py",
         "edgewise/edge/__init__.py",
         "edgewise/edge/main.py",
+        "edgewise/edge/near.proto",
         "edgewise/edge/near.py",
         "edgewise/edge/sibling.py",
         "edgewise/lower/__init__.py",

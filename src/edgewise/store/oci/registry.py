@@ -19,6 +19,9 @@ from edgewise.store.oci.transport import Timing, Transport
 
 ACCEPT = ", ".join((*MANIFESTS, *INDEXES))
 
+COSIGN = "application/vnd.dev.cosign.artifact.sig.v1+json"
+"""What cosign calls a signature; it finds one by the tag `sha256-<hex>.sig` of what is signed."""
+
 
 class Registry:
     """The images in `repository` of the registry at `host`.
@@ -104,6 +107,7 @@ class Registry:
             raise BadManifest(f"{blob.digest} is a document of {blob.size_bytes} bytes", hint="registries refuse it")
         content = b"".join(chunks(0))
         self.put_document(blob.digest, content, blob.media_type)
+        self._tag_signature(content, blob.media_type)
         moved(len(content))
         return place.How.COPIED
 
@@ -132,6 +136,17 @@ class Registry:
             raise WrongBytes(f"{self} took {digest_of(content)} as {said}", hint="tell whoever runs the registry")
         if found.subject and not knows:
             referrers.enter(self, found.subject.digest, content, found)
+
+    def _tag_signature(self, content: bytes, media_type: str) -> None:
+        """Put a signature in cosign's form where cosign looks for it, unless another's is there already."""
+        found = documents.read(content, media_type)
+        if found.subject is None or found.artifact_type != COSIGN:
+            return
+        tag = f"{referrers.tag_of(found.subject.digest)}.sig"
+        try:
+            self.resolve(tag)
+        except NotFound:
+            self.put_document(tag, content, media_type)
 
     def scope(self, actions: str) -> str:
         """What a token must allow for `actions` on this repository."""
