@@ -228,6 +228,16 @@ def test_skopeo_copies_every_part(shelf: Shelf, tmp_path: Path) -> None:
     policy.write_text('{"default": [{"type": "insecureAcceptAnything"}]}')
     for (strategy, part), name in shelf.pushed.items():
         target = f"oci:{tmp_path}/{strategy}-{part}:1"
-        run(skopeo, "copy", "--all", "--policy", str(policy), "--src-tls-verify=false", f"docker://{name}", target)
+        run(
+            skopeo,
+            "copy",
+            "--all",
+            "--preserve-digests",
+            "--policy",
+            str(policy),
+            "--src-tls-verify=false",
+            f"docker://{name}",
+            target,
+        )
         found = Layout(tmp_path / f"{strategy}-{part}").resolve("1")
         assert found.digest == shelf.outcomes[strategy].made.roots[part].digest

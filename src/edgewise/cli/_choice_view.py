@@ -1,6 +1,7 @@
 """Why a strategy: the three side by side, figures and needs, and the reasons in sentences."""
 
 from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
 
 from edgewise.build.choice.figures import Figures
 from edgewise.build.choice.rule import Choice
@@ -19,7 +20,7 @@ def show(found: Sequence[tuple[Site, Choice]], output: Output | None) -> None:
     """Print every choice."""
     match output:
         case Output.JSON | Output.YAML:
-            documents = [plain(choice) for _, choice in found]
+            documents = [_finite(plain(choice)) for _, choice in found]
             data(documents[0] if len(documents) == 1 else documents, output)  # type: ignore[arg-type]
         case Output.NAME:
             names([choice.strategy or "none" for _, choice in found])
@@ -28,6 +29,15 @@ def show(found: Sequence[tuple[Site, Choice]], output: Output | None) -> None:
                 if number:
                     heading("")
                 _show(site, choice)
+
+
+def _finite(document: object) -> object:
+    """`document` with null where JSON has no number: what takes for ever."""
+    if isinstance(document, dict):
+        return {name: _finite(value) for name, value in document.items()}
+    if isinstance(document, list):
+        return [_finite(value) for value in document]
+    return None if isinstance(document, float) and not isfinite(document) else document
 
 
 def _show(site: Site, choice: Choice) -> None:
