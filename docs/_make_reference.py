@@ -15,6 +15,7 @@ from edgewise.build.nodes import versions
 from edgewise.build.nodes.quadlet.keys import KEYS
 from edgewise.cli._lazy import PROGRAM, LazyCommand, LazyGroup
 from edgewise.cli.main import commands
+from edgewise.edge.agent import diagram
 from edgewise.errors import EdgewiseError
 from edgewise.flow import fleetfile
 from edgewise.flow.edgefile import EdgeFile
@@ -61,6 +62,7 @@ def pages() -> dict[str, str]:
         "cli.md": f"{MADE}\n\n{CONVENTIONS}\n" + "\n".join(_commands(commands(), PROGRAM)),
         "exit-codes.md": f"{MADE}\n\n{EXIT_CODES}" + "".join(_codes()),
         "nodes.md": f"{MADE}\n\n{(FOLDER.parent / '_nodes.md').read_text(encoding='utf-8')}" + "".join(_nodes()),
+        "agent-states.md": f"{MADE}\n\n{diagram.page()}",
         "edge.schema.json": json.dumps(schema, indent=2, ensure_ascii=False) + "\n",
         "fleet.schema.json": json.dumps(fleetfile.schema(), indent=2, ensure_ascii=False) + "\n",
     }
