@@ -21,7 +21,14 @@ EDGE_YAML_PAGE = (DOCS / "reference/edge-yaml.md").read_text(encoding="utf-8")
 @pytest.mark.parametrize("page", ["cli.md", "exit-codes.md", "edge.schema.json", "fleet.schema.json"])
 def test_made_page_is_current(page: str) -> None:
     made = runpy.run_path(str(DOCS / "_make_reference.py"))["pages"]()
-    assert set(made) == {"cli.md", "nodes.md", "exit-codes.md", "edge.schema.json", "fleet.schema.json"}
+    assert set(made) == {
+        "cli.md",
+        "nodes.md",
+        "agent-states.md",
+        "exit-codes.md",
+        "edge.schema.json",
+        "fleet.schema.json",
+    }
     found = (DOCS / "reference" / page).read_text(encoding="utf-8")
     assert found == made[page], "run: python docs/_make_reference.py"
 
