@@ -23,6 +23,7 @@ OPTIONAL = frozenset(
 )  # what the design extra brings, as it is imported
 HUB = frozenset(["alembic", "psycopg", "python_multipart", "sqlalchemy", "starlette", "uvicorn"])
 BUILD = frozenset(["deflate", "elftools", "installer", "packaging", "zstandard"])
+KUBERNETES = frozenset(["jsonschema", "kubernetes", "kubernetes_validate", "referencing", "urllib3"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,9 +94,10 @@ def _missing_packages_explained(command: str) -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
-        if package not in OPTIONAL | BUILD | HUB:
+        brought = {"design": OPTIONAL, "build": BUILD, "hub": HUB, "kubernetes": KUBERNETES}
+        extra = next((extra for extra, packages in brought.items() if package in packages), None)
+        if extra is None:
             raise
-        extra = "build" if package in BUILD else "hub" if package in HUB else "design"
         raise MissingDependency(
             f"{command} needs {package}, which the {extra} extra brings",
             hint=f"pip install 'edgewise[{extra}]'",

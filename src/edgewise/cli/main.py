@@ -129,6 +129,12 @@ VERBS = (
         ),
     ),
     Verb(
+        name="deploy",
+        help="Put a release on a device or a cluster.",
+        module="edgewise.cli.deploy",
+        panel=RUN,
+    ),
+    Verb(
         name="store",
         help="Look after what is kept on this machine.",
         panel=SELF,

@@ -3,7 +3,7 @@ import shlex
 from itertools import product
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgewise.build.nodes.describe import Wish, describe
@@ -55,33 +55,35 @@ def test_the_digest_is_told_to_the_server_and_images_are_pinned():
     own = unit.read("c", files["meter-reader.container"]).section("Container")
     assert f"EDGEWISE_MODEL_DIGEST={MODEL_JSON}" in own.every("Environment")
     assert own.every("Volume") == [f"/var/lib/edgewise/models/{MODEL_JSON.replace(':', '/')}:/mnt/models:ro,z"]
-    assert files["meter-reader.image"].decode().count(f"@{SERVER}\n") == 1
+    assert files["meter-reader-dddddddddddd.image"].decode().count(f"@{SERVER}\n") == 1
     assert f"Label=io.edgewise.release={RELEASE}".encode() in files["meter-reader.container"]
 
 
 def test_a_modelcar_is_mounted_as_an_image_or_copied_once_before_the_server():
     mounted = named(compose.files(workload(), Layout(podman=Version(5, 4))))
     assert (
-        b"Mount=type=image,source=meter-reader-model.image,destination=/modelcar\n" in mounted["meter-reader.container"]
+        b"Mount=type=image,source=meter-reader-dddddddddddd-model.image,destination=/modelcar\n"
+        in mounted["meter-reader.container"]
     )
-    assert f"@{MODEL}".encode() in mounted["meter-reader-model.image"]
+    assert f"@{MODEL}".encode() in mounted["meter-reader-dddddddddddd-model.image"]
     extracted = named(compose.files(workload(), Layout(podman=Version(5, 4), modelcar=Modelcar.EXTRACT)))
-    assert "meter-reader-cccccccccccc.volume" in extracted
-    assert b"Type=oneshot" in extracted["meter-reader-model.container"]
+    assert "meter-reader-dddddddddddd-model.volume" in extracted
+    assert b"Type=oneshot" in extracted["meter-reader-dddddddddddd-model.container"]
     assert (
-        b"Requires=meter-reader-model.service\nAfter=meter-reader-model.service" in extracted["meter-reader.container"]
+        b"Requires=meter-reader-dddddddddddd-model.service\nAfter=meter-reader-dddddddddddd-model.service"
+        in extracted["meter-reader.container"]
     )
 
 
 def test_an_old_podman_gets_services_that_run_what_the_units_describe():
     layout = Layout(podman=Version(4, 3), network=False, modelcar=Modelcar.EXTRACT)
     files = named(run.files(workload(), layout))
-    assert set(files) == {"meter-reader.service", "meter-reader-model.service"}
+    assert set(files) == {"meter-reader.service", "meter-reader-dddddddddddd-model.service"}
     service = unit.read("s", files["meter-reader.service"]).section("Service")
     argv = shlex.split(service.last("ExecStart") or "")
     assert argv[-1].endswith(f"@{SERVER}")
     assert argv[argv.index("--health-cmd") + 1] == json.dumps(["/usr/bin/python3", "-m", "edgewise.edge.serve.health"])
-    assert argv[argv.index("--volume") + 1] == "meter-reader-cccccccccccc:/mnt/models:ro"
+    assert argv[argv.index("--volume") + 1] == "meter-reader-dddddddddddd-model:/mnt/models:ro"
     assert {"--read-only", "--security-opt=no-new-privileges", "--rm"} <= set(argv)
 
 
@@ -105,22 +107,25 @@ def test_the_same_workload_gives_the_same_bytes():
     assert compose.files(workload(), layout) == compose.files(workload(), layout)
 
 
+PLAIN = container(compose.files(workload(Strategy.EMBEDDED, settings={}), Layout(podman=Version(5, 4))))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.dictionaries(st.from_regex(r"[A-Z_]{1,8}", fullmatch=True), st.text(max_size=20), max_size=3))
-def test_no_setting_can_add_a_line_or_be_expanded(settings):
-    made = workload(Strategy.EMBEDDED, settings=settings)
+def test_no_setting_can_add_a_line_or_be_expanded(told):
+    made = workload(Strategy.EMBEDDED, settings=told)
     try:
         files = compose.files(made, Layout(podman=Version(5, 4)))
     except BadNodeFile:
         return
     own = container(files)
-    plain = container(compose.files(workload(Strategy.EMBEDDED, settings={}), Layout(podman=Version(5, 4))))
     others = [pair for pair in own.entries if pair[0] != "Environment"]
-    assert others == [pair for pair in plain.entries if pair[0] != "Environment"]
-    told = own.every("Environment")
-    for name, value in settings.items():
+    assert others == [pair for pair in PLAIN.entries if pair[0] != "Environment"]
+    said = own.every("Environment")
+    for name, value in told.items():
         if name not in ("EDGEWISE_MODEL", "EDGEWISE_MODEL_DIGEST"):
             expected = f"{name}={value}".replace("%", "%%").replace("$", "$$")
-            assert any(words == [expected] for words in map(_split, told)), (name, value, told)
+            assert any(words == [expected] for words in map(_split, said)), (name, value, said)
 
 
 def _split(text: str) -> list[str]:

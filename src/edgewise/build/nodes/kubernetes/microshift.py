@@ -50,9 +50,18 @@ def files(workload: Workload, layout: Layout) -> list[File]:
     Raises:
         NotDeployable: this version, or this machine, cannot do what is asked for.
     """
-    _check(workload, layout)
     folder = f"{MANIFESTS}/edgewise-{workload.name}"
-    return [*tree.files(folder, objects(workload, layout)), *_greenboot(workload, layout)]
+    return [*tree.files(folder, checked(workload, layout)), *_greenboot(workload, layout)]
+
+
+def checked(workload: Workload, layout: Layout) -> list[Object]:
+    """What MicroShift applies, in order.
+
+    Raises:
+        NotDeployable: this version, or this machine, cannot do what is asked for.
+    """
+    _check(workload, layout)
+    return objects(workload, layout)
 
 
 def objects(workload: Workload, layout: Layout) -> list[Object]:

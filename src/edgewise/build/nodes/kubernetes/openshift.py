@@ -35,8 +35,17 @@ def files(workload: Workload, layout: Layout) -> list[File]:
     Raises:
         NotDeployable: these versions cannot do what is asked for, or it contradicts itself.
     """
+    return tree.files(workload.name, checked(workload, layout))
+
+
+def checked(workload: Workload, layout: Layout) -> list[Object]:
+    """What is applied, in order.
+
+    Raises:
+        NotDeployable: these versions cannot do what is asked for, or it contradicts itself.
+    """
     _check(workload, layout)
-    return tree.files(workload.name, objects(workload, layout))
+    return objects(workload, layout)
 
 
 def objects(workload: Workload, layout: Layout) -> list[Object]:

@@ -1,11 +1,14 @@
 """A workload as quadlet units: an image to pull, a model to mount, a container to run, hardened and watched.
 
-| strategy | units beside NAME.container and NAME.image |
+| strategy | units beside NAME.container, NAME-RELEASE.image and NAME.network |
 |---|---|
 | embedded | none |
 | external | none; the model folder lies on the device, by digest, and is mounted read-only |
-| modelcar, image volume | NAME-model.image, mounted as an image |
-| modelcar, extracted | NAME-model.image, NAME-DIGEST.volume, and NAME-model.container that fills it and ends |
+| modelcar, image volume | NAME-RELEASE-model.image, mounted as an image |
+| modelcar, extracted | NAME-RELEASE-model.image, .volume, and .container that fills the volume and ends |
+
+All but NAME.container and NAME.network carry the release's digest in their names: units of two releases lie side by
+side, and one rename of NAME.container goes from one to the other.
 
 The server refuses a model.json whose digest is not the release's, and every file that model.json does not name so: the
 digest is checked at every start, by whom it concerns.
@@ -124,8 +127,8 @@ def extraction(workload: Workload, layout: Layout) -> Container:
     assert workload.model is not None
     pulls = has(Product.PODMAN, Feature.QUADLET_IMAGE_UNITS, layout.podman)
     return Container(
-        image=f"{workload.name}-model.image" if pulls else workload.model.reference,
-        name=f"{workload.name}-model",
+        image=f"{model_name(workload)}.image" if pulls else workload.model.reference,
+        name=model_name(workload),
         entrypoint="/bin/cp",
         command=("-R", f"{MODELS}/.", "/out"),
         user="0:0",
@@ -145,7 +148,7 @@ def _model(workload: Workload, layout: Layout) -> tuple[tuple[str, ...], tuple[s
         case Strategy.MODELCAR:
             assert workload.model is not None
             pulls = has(Product.PODMAN, Feature.QUADLET_IMAGE_UNITS, layout.podman)
-            source = f"{workload.name}-model.image" if pulls else workload.model.reference
+            source = f"{model_name(workload)}.image" if pulls else workload.model.reference
             return (f"type=image,source={source},destination={MODELCAR}",), (), f"{MODELCAR}{MODELS}"
         case _:
             return (), (), MODELS
@@ -153,7 +156,7 @@ def _model(workload: Workload, layout: Layout) -> tuple[tuple[str, ...], tuple[s
 
 def _server(workload: Workload, layout: Layout) -> Unit:
     described = f"Edgewise: {workload.model_name} {workload.model_version} for {workload.site}, {workload.version}"
-    needed = [f"{workload.name}-model.service"] if _extracts(workload, layout) else []
+    needed = [f"{model_name(workload)}.service"] if _extracts(workload, layout) else []
     return Unit(
         name=f"{workload.name}.container",
         sections=(
@@ -179,9 +182,9 @@ def _server(workload: Workload, layout: Layout) -> Unit:
 def _images(workload: Workload, layout: Layout) -> list[Unit]:
     if not has(Product.PODMAN, Feature.QUADLET_IMAGE_UNITS, layout.podman):
         return []
-    wanted = {workload.name: workload.server}
+    wanted = {_release_name(workload): workload.server}
     if workload.strategy is Strategy.MODELCAR and workload.model is not None:
-        wanted[f"{workload.name}-model"] = workload.model
+        wanted[model_name(workload)] = workload.model
     return [
         Unit(
             name=f"{name}.image",
@@ -204,7 +207,7 @@ def _extraction(workload: Workload, layout: Layout) -> list[Unit]:
         ),
     )
     filling = Unit(
-        name=f"{workload.name}-model.container",
+        name=f"{model_name(workload)}.container",
         sections=(
             Section(
                 name="Unit",
@@ -256,7 +259,7 @@ def _pod(workload: Workload, layout: Layout) -> list[Unit]:
 
 def _image(workload: Workload, layout: Layout) -> str:
     pulls = has(Product.PODMAN, Feature.QUADLET_IMAGE_UNITS, layout.podman)
-    return f"{workload.name}.image" if pulls else workload.server.reference
+    return f"{_release_name(workload)}.image" if pulls else workload.server.reference
 
 
 def _network_name(workload: Workload, layout: Layout) -> str:
@@ -271,9 +274,17 @@ def _ports(layout: Layout) -> tuple[str, ...]:
     return tuple(found)
 
 
+def model_name(workload: Workload) -> str:
+    """Of the units that bring the model of this release."""
+    return f"{_release_name(workload)}-model"
+
+
+def _release_name(workload: Workload) -> str:
+    return f"{workload.name}-{workload.short_digest}"
+
+
 def _volume(workload: Workload) -> str:
-    """A volume for each model: what is extracted into it never mixes with what an older release left."""
-    return f"{workload.name}-{workload.model_digest.removeprefix('sha256:')[:12]}.volume"
+    return f"{model_name(workload)}.volume"
 
 
 def _extracts(workload: Workload, layout: Layout) -> bool:

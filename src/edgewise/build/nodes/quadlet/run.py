@@ -28,11 +28,13 @@ def files(workload: Workload, layout: Layout, *, podman: tuple[str, ...] = (PODM
 
 def units(workload: Workload, layout: Layout, podman: tuple[str, ...] = (PODMAN,)) -> list[Unit]:
     """The services: one that fills the model's volume where there is one, and the server's."""
-    extracts = [one for one in compose.units(workload, layout) if one.name == f"{workload.name}-model.container"]
+    extracts = [
+        one for one in compose.units(workload, layout) if one.name == f"{compose.model_name(workload)}.container"
+    ]
     found = []
     if extracts:
         found.append(_service(compose.extraction(workload, layout), workload, podman, oneshot=True))
-    needed = tuple(f"{workload.name}-model.service" for _ in extracts)
+    needed = tuple(f"{compose.model_name(workload)}.service" for _ in extracts)
     return [*found, _service(compose.server(workload, layout), workload, podman, needed=needed)]
 
 

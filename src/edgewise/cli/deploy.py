@@ -1,0 +1,179 @@
+"""`edgewise deploy`: a release onto a device or a cluster."""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import typer
+
+from edgewise.build.nodes.description import HTTP_PORT, NodeKind, Workload
+from edgewise.build.nodes.kubernetes import microshift, openshift
+from edgewise.build.nodes.kubernetes.kserve import Serving
+from edgewise.build.nodes.kubernetes.objects import Object
+from edgewise.build.nodes.quadlet.compose import Layout, Modelcar
+from edgewise.build.nodes.versions import DEFAULTS, Product, Version, version
+from edgewise.cli._nodes import (
+    AcceleratorFlag,
+    CpusFlag,
+    MachineFlag,
+    MemoryFlag,
+    NameFlag,
+    NamespaceFlag,
+    ReleaseArgument,
+    ShareFlag,
+    VersionFlag,
+    described,
+    namespace_of,
+)
+from edgewise.cli._say import clean, note
+from edgewise.errors import NodeUnreachable
+from edgewise.flow.deploy import device, ssh
+
+KUBERNETES = "kubernetes"
+
+
+class Face(StrEnum):
+    """Which face a cluster gets."""
+
+    OPENSHIFT = "openshift"
+    MICROSHIFT = "microshift"
+
+
+def run(
+    release: ReleaseArgument,
+    to: Annotated[str, typer.Option("--to", help="ssh://[USER@]HOST[:PORT], or kubernetes.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    wait: Annotated[float, typer.Option("--wait", help="Seconds that the release may take to come up.", min=1)] = 300,
+    model: Annotated[
+        Path | None,
+        typer.Option(help="Folder of an external model, to send to the device.", file_okay=False, show_default=False),
+    ] = None,
+    modelcar: Annotated[Modelcar, typer.Option(help="On a device: how a model's image reaches the server.")] = (
+        Modelcar.IMAGE_VOLUME
+    ),
+    address: Annotated[str, typer.Option(help="Of the device, that the server is reached at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Of the device.", min=1, max=65534)] = HTTP_PORT,
+    identity: Annotated[
+        Path | None, typer.Option(help="Key that ssh uses.", dir_okay=False, show_default=False)
+    ] = None,
+    ssh_config: Annotated[
+        Path | None, typer.Option(help="Configuration that ssh reads.", dir_okay=False, show_default=False)
+    ] = None,
+    device_root: Annotated[str, typer.Option(hidden=True)] = "/",
+    face: Annotated[Face, typer.Option(help="On a cluster: KServe, or a Deployment.")] = Face.OPENSHIFT,
+    namespace: NamespaceFlag = "",
+    kubeconfig: Annotated[
+        Path | None, typer.Option(help="Of the cluster. Left out: as kubectl.", dir_okay=False, show_default=False)
+    ] = None,
+    context: Annotated[str, typer.Option(help="In the kubeconfig.", show_default=False)] = "",
+    adopt: Annotated[bool, typer.Option("--adopt", help="Take over objects that are not ours.")] = False,
+    storage: Annotated[str, typer.Option(help="On a cluster: where an external model lies.", show_default=False)] = "",
+    monitoring: Annotated[bool, typer.Option(help="Write a ServiceMonitor.")] = True,
+    name: NameFlag = "",
+    machine: MachineFlag = "",
+    accelerator: AcceleratorFlag = "",
+    share: ShareFlag = "",
+    cpus: CpusFlag = None,
+    memory: MemoryFlag = "",
+    target_version: VersionFlag = "",
+) -> None:
+    """Put a release on a device or a cluster.
+
+    On a device the new release is put beside the old one; one rename switches, and where it does not come up the old
+    one is put back. A cluster shows what would change before anything is applied.
+
+    Example: edgewise deploy release.json --to ssh://root@press-line.example
+    """
+    node = NodeKind.DEVICE if to != KUBERNETES else NodeKind(face)
+    workload = described(
+        release,
+        node,
+        name=name,
+        machine=machine,
+        accelerator=accelerator,
+        share=share,
+        cpus=cpus,
+        memory=memory,
+    )
+    if to != KUBERNETES:
+        layout = Layout(podman=DEFAULTS[Product.PODMAN], modelcar=modelcar, address=address, port=port)
+        order = device.Order(layout=layout, root=device_root, model=model, up_s=wait)
+        with ssh.shared(_device(to, identity, ssh_config)) as where:
+            _to_device(where, workload, order, dry_run=dry_run, yes=yes)
+        return
+    objects = _objects(workload, face, namespace, storage, target_version, monitoring=monitoring)
+    _to_cluster(objects, kubeconfig, context, dry_run=dry_run, yes=yes, adopt=adopt, up_s=wait)
+
+
+def _device(to: str, identity: Path | None, configuration: Path | None) -> ssh.Device:
+    if urlsplit(to).scheme != "ssh":
+        raise NodeUnreachable(f"--to {to!r} names no node", hint="ssh://root@gateway.example, or kubernetes")
+    return ssh.device(to, identity=identity, configuration=configuration)
+
+
+def _to_device(where: ssh.Device, workload: Workload, order: device.Order, *, dry_run: bool, yes: bool) -> None:
+    planned = device.ask(where, workload, order)
+    staged = device.planned(workload, order, planned)
+    for one in (*staged.beside, staged.switch):
+        typer.echo(f"{one.path}{' (the switch)' if one is staged.switch else ''}")
+    if dry_run:
+        note(f"{where} has Podman {planned.podman}; nothing was changed")
+        return
+    _confirm(f"put {workload.name} on {where}?", yes=yes)
+    device.deploy(where, workload, order, note)
+
+
+def _objects(
+    workload: Workload, face: Face, namespace: str, storage: str, target: str, *, monitoring: bool
+) -> list[Object]:
+    space = namespace_of(namespace, workload)
+    if face is Face.MICROSHIFT:
+        given = version(target) if target else DEFAULTS[Product.MICROSHIFT]
+        return microshift.checked(workload, microshift.Layout(microshift=given, namespace=space))
+    kserve: Version = version(target) if target else DEFAULTS[Product.KSERVE]
+    layout = openshift.Layout(
+        kubernetes=DEFAULTS[Product.KUBERNETES],
+        namespace=space,
+        serving=Serving(kserve=kserve, storage=storage),
+        monitoring=monitoring,
+    )
+    return openshift.checked(workload, layout)
+
+
+def _to_cluster(
+    objects: list[Object],
+    kubeconfig: Path | None,
+    context: str,
+    *,
+    dry_run: bool,
+    yes: bool,
+    adopt: bool,
+    up_s: float,
+) -> None:
+    from edgewise.flow.deploy import api, cluster  # noqa: PLC0415 - the client of Kubernetes is an extra
+
+    with api.Cluster(kubeconfig, context) as reached:
+        changes = cluster.plan(reached, objects, adopt=adopt)
+        for change in changes:
+            typer.echo(f"{'new' if change.new else 'changed' if change.difference else 'same'} {change.name}")
+            for line in change.difference:
+                typer.echo(clean(line))
+        if dry_run:
+            note(f"{reached.host} would take all {len(changes)}; nothing was changed")
+            return
+        _confirm(f"apply {len(changes)} objects to {reached.host}?", yes=yes)
+        cluster.apply(reached, objects, note, adopt=adopt)
+        cluster.wait(reached, objects, up_s=up_s)
+        note("all of it is ready")
+
+
+def _confirm(question: str, *, yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        note("nobody is there to be asked: --yes does it without asking")
+        raise typer.Exit(2)
+    typer.confirm(question, abort=True, err=True)
