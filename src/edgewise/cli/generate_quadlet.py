@@ -6,8 +6,10 @@ from typing import Annotated
 
 import typer
 
+from edgewise.build.nodes import bare
+from edgewise.build.nodes.bare import BareLayout
 from edgewise.build.nodes.description import HTTP_PORT, File, NodeKind, Workload
-from edgewise.build.nodes.quadlet import compose
+from edgewise.build.nodes.quadlet import compose, kube
 from edgewise.build.nodes.quadlet import run as podman_run
 from edgewise.build.nodes.quadlet.compose import Layout, Modelcar
 from edgewise.build.nodes.versions import DEFAULTS, Feature, Product, has, version
@@ -33,18 +35,23 @@ class As(StrEnum):
 
     CONTAINER = "container"
     POD = "pod"
+    KUBE = "kube"
+    SERVICE = "service"
 
 
 def run(
     release: ReleaseArgument,
     out: OutFlag = None,
-    kind: Annotated[As, typer.Option("--as", help="A container, or a pod with the server in it.")] = As.CONTAINER,
+    kind: Annotated[
+        As, typer.Option("--as", help="Units: .container, .pod, .kube; or a service without a container engine.")
+    ] = As.CONTAINER,
     modelcar: Annotated[
         Modelcar, typer.Option(help="How a model's image reaches the server: mounted, or copied once into a volume.")
     ] = Modelcar.IMAGE_VOLUME,
     address: Annotated[str, typer.Option(help="Address of the device that the server is reached at.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port of the device.", min=1, max=65534)] = HTTP_PORT,
     grpc: Annotated[bool, typer.Option("--grpc", help="Publish gRPC too, at the next port.")] = False,
+    python: Annotated[str, typer.Option(help="With --as service: of the environment on the device.")] = bare.PYTHON,
     name: NameFlag = "",
     machine: MachineFlag = "",
     accelerator: AcceleratorFlag = "",
@@ -69,15 +76,18 @@ def run(
         cpus=cpus,
         memory=memory,
     )
+    if kind is As.SERVICE:
+        deliver(bare.files(workload, BareLayout(python=python, address=address, port=port)), out)
+        return
     podman = version(target_version) if target_version else DEFAULTS[Product.PODMAN]
     layout = Layout(podman=podman, modelcar=modelcar, in_pod=kind is As.POD, address=address, port=port, grpc=grpc)
-    deliver(_files(workload, layout), out)
+    deliver(_files(workload, layout, kind), out)
 
 
-def _files(workload: Workload, layout: Layout) -> list[File]:
+def _files(workload: Workload, layout: Layout, kind: As) -> list[File]:
     if layout.in_pod and not has(Product.PODMAN, Feature.QUADLET_POD_UNITS, layout.podman):
         raise NotDeployable(f"Podman {layout.podman} knows no .pod units", hint="leave out --as pod, or Podman 5.0")
     if not has(Product.PODMAN, Feature.QUADLET, layout.podman):
         note(f"Podman {layout.podman} has no quadlet: these units call podman run")
         return podman_run.files(workload, replace(layout, network=False))
-    return compose.files(workload, layout)
+    return kube.files(workload, layout) if kind is As.KUBE else compose.files(workload, layout)

@@ -86,6 +86,14 @@ class ClaimSource:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HostPath:
+    """A folder of the node."""
+
+    path: str
+    type: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Volume:
     """One of the sources is given."""
 
@@ -93,6 +101,7 @@ class Volume:
     image: ImageSource | None = None
     empty_dir: SizeLimited | None = None
     persistent_volume_claim: ClaimSource | None = None
+    host_path: HostPath | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

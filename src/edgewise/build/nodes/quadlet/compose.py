@@ -110,7 +110,7 @@ def server(workload: Workload, layout: Layout) -> Container:
         volumes=volumes,
         devices=(workload.device.cdi,) if workload.device else (),
         network="" if layout.in_pod else _network_name(workload, layout),
-        ports=() if layout.in_pod else _ports(layout),
+        ports=() if layout.in_pod else ports(layout),
         pod=f"{workload.name}.pod" if layout.in_pod else "",
         memory_bytes=workload.memory_bytes,
         cpus=workload.cpus,
@@ -243,7 +243,7 @@ def _pod(workload: Workload, layout: Layout) -> list[Unit]:
     own = (
         ("PodName", workload.name),
         *((("Network", network),) if network else ()),
-        *(("PublishPort", port) for port in _ports(layout)),
+        *(("PublishPort", port) for port in ports(layout)),
     )
     return [
         Unit(
@@ -266,7 +266,8 @@ def _network_name(workload: Workload, layout: Layout) -> str:
     return f"{workload.name}.network" if layout.network else ""
 
 
-def _ports(layout: Layout) -> tuple[str, ...]:
+def ports(layout: Layout) -> tuple[str, ...]:
+    """What is published, as `--publish` takes it."""
     host = f"{layout.address}:" if layout.address else ""
     found = [f"{host}{layout.port}:{HTTP_PORT}"]
     if layout.grpc:
