@@ -62,6 +62,11 @@ def test_rest_wants_a_key_but_for_health(guarded: tuple[Skins, Keys, Path]):
         path.write_text(NEW)
         skins.on_loop(keys.reload)
         assert exchange(connection, known)[0] == 401
+    for size in (b"Content-Length: 1000000", b"Transfer-Encoding: chunked"):  # refused before any of it is read
+        with open_connection(skins.address) as connection:
+            head = b"POST /v2/models/echo/infer HTTP/1.1\r\nHost: here\r\n" + size + b"\r\n\r\n"
+            status, headers, _ = exchange(connection, head)
+            assert (status, headers["connection"]) == (401, "close")
     assert skins.core.models.calls == []
 
 

@@ -20,6 +20,7 @@ class Pace:
     def __init__(self, run_s: Sequence[float], limit: int) -> None:
         self._run_s = tuple(run_s) or (UNKNOWN_S,)
         self._limit = max(1, limit)
+        self._table_s = tuple(self._between_s(rows) for rows in range(self._limit + 1))
         self.slowdown = 1.0
         """How many times longer runs take now than they did when the machine was probed."""
 
@@ -39,6 +40,9 @@ class Pace:
         self.slowdown += LEARNING * (ratio - self.slowdown)
 
     def _probed_s(self, rows: int) -> float:
+        return self._table_s[rows] if rows <= self._limit else self._between_s(rows)
+
+    def _between_s(self, rows: int) -> float:
         """Linear between the probed numbers of rows."""
         low = 1
         for index in range(1, len(self._run_s)):

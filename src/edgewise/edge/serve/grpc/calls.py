@@ -23,6 +23,7 @@ DATA_TYPES = ("BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "I
 """In the order of Triton's enumeration of data types, from 1."""
 STREAM_AHEAD = 64
 """So many requests of one stream may be under way; answers come in the order of the requests."""
+BUG = "the server has a bug; its own output has the details"
 OPEN_TO_ALL = ("ServerLive", "ServerReady")
 
 
@@ -125,7 +126,7 @@ class Calls:
             return Begun(request, raw, started, self._core.submit(request, done))
         except Exception as error:
             traceback.print_exc()
-            raise ModelFailed("the server has a bug; its own output has the details") from error
+            raise ModelFailed(BUG) from error
 
     def answered(self, begun: "Begun", outcome: Response | Fault, size_bytes: int) -> None:
         """Tell who observes."""
@@ -155,9 +156,14 @@ class Calls:
                     raise BadRequest("the message is too long")
                 written: bytes = (await act(request_class.FromString(content))).SerializeToString()
             except DecodeError:
-                await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"this is no {name}Request")
+                await _abort(context, BadRequest(f"this is no {name}Request"))
+                raise
             except Fault as fault:
                 await _abort(context, fault)
+                raise
+            except Exception:
+                traceback.print_exc()
+                await _abort(context, ModelFailed(BUG))
                 raise
             return written
 

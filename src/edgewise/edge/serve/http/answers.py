@@ -36,6 +36,7 @@ CODES: Mapping[type[Fault], int] = MappingProxyType(
     }
 )
 _LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
+UNAUTHENTICATED = b'WWW-Authenticate: Bearer realm="edgewise"\r\n'
 _JOINED_BYTES = 64 << 10
 """Smaller answers are copied into one piece: a system call with many pieces costs more than that."""
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -99,6 +100,6 @@ def fault(found: Fault) -> Answer:
     elif isinstance(found, Overloaded | NotReady):
         headers = b"Retry-After: 1\r\n"
     if isinstance(found, Unauthenticated):
-        headers += b'WWW-Authenticate: Bearer realm="edgewise"\r\n'
+        headers += UNAUTHENTICATED
     code = next((CODES[kind] for kind in type(found).__mro__ if kind in CODES), 500)
     return refusal(code, found.message, headers)

@@ -70,13 +70,13 @@ class Connection(Incoming):
         self._blocked = True
         self._unsent = self._transport.get_write_buffer_size()
         self.late_s = time.monotonic() + self.site.limits.progress_s
-        self._transport.pause_reading()
+        if not self._transport.is_closing():
+            self._transport.pause_reading()
 
     def resume_writing(self) -> None:
         """The client has caught up."""
         self._blocked = False
-        if self._current is not None:
-            self.late_s = NEVER
+        self.late_s = NEVER if self._current is not None else time.monotonic() + self.site.limits.idle_s
         self._pump()
 
     # --- in -----------------------------------------------------------------------------------

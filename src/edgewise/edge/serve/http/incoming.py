@@ -15,7 +15,7 @@ import numpy as np
 from edgewise.edge.serve.faults import Fault
 from edgewise.edge.serve.guard.limits import PIECE_BYTES
 from edgewise.edge.serve.http import message
-from edgewise.edge.serve.http.answers import Refusal
+from edgewise.edge.serve.http.answers import UNAUTHENTICATED, Refusal
 from edgewise.edge.serve.http.message import UNKNOWN_SIZE, Message
 
 if TYPE_CHECKING:
@@ -144,6 +144,8 @@ class Incoming(asyncio.BufferedProtocol):
                 self._offers = bool(parser.should_upgrade())
                 if self._offers and reading.size_bytes == UNKNOWN_SIZE:
                     raise Refusal(501, "no other protocol is offered, and least of all with a chunked body")
+                if reading.size_bytes > PIECE_BYTES or reading.size_bytes == UNKNOWN_SIZE:
+                    self._admit(reading)
                 if reading.size_bytes > PIECE_BYTES:
                     self._reserve(reading, reading.size_bytes)
         except Refusal as refusal:
@@ -296,6 +298,14 @@ class Incoming(asyncio.BufferedProtocol):
     def last_seen(self) -> Message | None:
         """The request that arrived last, as far as it is still known."""
         raise NotImplementedError
+
+    def _admit(self, reading: Message) -> None:
+        """Who has no key sends no large body; small ones are looked at with their route."""
+        if self.site.keys is not None:
+            try:
+                self.site.keys.check(reading.authorization)
+            except Fault as fault:
+                raise Refusal(401, fault.message, headers=UNAUTHENTICATED) from fault
 
     def _reserve(self, reading: Message, size_bytes: int) -> None:
         try:

@@ -67,6 +67,11 @@ class Message:
         self.json_size: int | None = None
         self.timeout_ms: int | None = None
 
+    @property
+    def authorization(self) -> str:
+        """What the client says about itself."""
+        return self.headers.get(b"authorization", b"").decode("latin-1")
+
     def again(self, body: bytes | memoryview) -> "Message":
         """A request with the same head."""
         made = Message.__new__(Message)

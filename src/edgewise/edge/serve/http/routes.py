@@ -49,7 +49,7 @@ def answer(site: "Site", connection: "Connection", message: Message) -> Answer |
         allowed = b", ".join(route.methods)
         raise Refusal(405, f"{allowed.decode()} is what can be done here", headers=b"Allow: %b\r\n" % allowed)
     if site.keys is not None and not route.open_to_all:
-        site.keys.check(message.headers.get(b"authorization", b"").decode("latin-1"))
+        site.keys.check(message.authorization)
     return route.act(site, connection, message, route)
 
 

@@ -5,6 +5,7 @@ import contextlib
 import email.utils
 import ssl
 import time
+import traceback
 from socket import socket
 
 from edgewise.edge.serve.contract import Core, Observer
@@ -80,10 +81,14 @@ class Site:
         """Look after the connections, and again in a moment."""
         now = time.monotonic()
         self.date = f"Date: {email.utils.formatdate(usegmt=True)}\r\n".encode()
-        for connection in [one for one in self.connections if one.late_s < now]:
-            connection.expire(now)
         with contextlib.suppress(RuntimeError):  # made outside of a loop: in tests
             self._watch = asyncio.get_running_loop().call_later(LOOK_S, self.tick)
+        for connection in [one for one in self.connections if one.late_s < now]:
+            try:
+                connection.expire(now)
+            except Exception:
+                traceback.print_exc()
+                connection.abort()
 
     def reserve(self, size_bytes: int) -> None:
         """Take so much of what all bodies may have together.
