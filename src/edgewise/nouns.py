@@ -504,6 +504,24 @@ class Golden:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ServedStep:
+    """One step of a pipeline: a model, or a Python function from a file that travels with it.
+
+    Attributes:
+        run: name of the file that a runtime loads, or `file.py:function`.
+        signature: what the step itself takes and gives, in its own order and by its own names.
+        takes, gives: the pipeline's names of these values; inputs of the pipeline and what earlier steps gave.
+        configuration: of the runtime; None for a Python function.
+    """
+
+    run: str
+    signature: Signature
+    takes: tuple[str, ...]
+    gives: tuple[str, ...]
+    configuration: RuntimeConfiguration | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServedModel:
     """A model as a server takes it: the files of a design, and exactly the settings that it was measured with.
 
@@ -513,6 +531,8 @@ class ServedModel:
         files: what the runtime loads first; names are relative to the folder of the description.
         signature: with the batch axis as a name where the model has one.
         delay_bound_ms: how long a request may wait for others to run with it; 0 for not at all.
+        steps: of a pipeline, whose signature is then the model's as clients see it; empty for a model alone. The golden
+            is that of the step that runs the first of `files`.
     """
 
     name: str
@@ -523,6 +543,7 @@ class ServedModel:
     signature: Signature
     golden: Golden | None = None
     delay_bound_ms: float = 0.0
+    steps: tuple[ServedStep, ...] = ()
 
 
 class Stage(StrEnum):

@@ -39,6 +39,9 @@ ROUNDING = 1e-9
 Text = Annotated[str, StringConstraints(min_length=1)]
 Files = Annotated[list[Text], Field(min_length=1, max_length=8)]
 Threads = Annotated[int, Field(ge=1, le=1024)]
+MODEL_STEP = "model"
+"""The step of a pipeline that is the model of the edge.yaml."""
+Step = Annotated[str, StringConstraints(pattern=rf"^({MODEL_STEP}|[^\x00:]+\.py:[A-Za-z_]\w*|[^\x00:]+/model\.json)$")]
 ThreadCounts = Annotated[list[Threads], Field(min_length=1, max_length=16)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$")]
 
@@ -192,6 +195,25 @@ class SiteSection(Document):
         return machines
 
 
+class ServeSection(Document):
+    """How the model is served."""
+
+    steps: list[Step] = Field(
+        min_length=1,
+        max_length=32,
+        description="A pipeline: what runs one after the other. `model` is the model of this file, and stands there"
+        " once; `file.py:function` is a Python function whose annotations say what it takes and gives;"
+        " `folder/model.json` is another model, as edgewise build writes it.",
+    )
+
+    @field_validator("steps")
+    @classmethod
+    def _the_model_once(cls, steps: list[str]) -> list[str]:
+        if steps.count(MODEL_STEP) != 1:
+            raise ValueError(f"found {steps.count(MODEL_STEP)} steps called model; allowed is exactly one")
+        return steps
+
+
 class EdgeFile(Document):
     """The one file that Edgewise works from."""
 
@@ -203,6 +225,7 @@ class EdgeFile(Document):
         description="The sites, by name.",
         json_schema_extra={"additionalProperties": False},
     )
+    serve: ServeSection | None = Field(default=None, description="Steps before and after the model. Left out: none.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,6 +238,7 @@ class Project:
             there is `train`.
         train: the train.py, absolute; None where there are model files.
         data: an absolute path to an .npz, or `module:function`, or `/absolute/file.py:function`.
+        steps: of the pipeline that is served, as edge.yaml has them; empty for the model alone.
     """
 
     path: Path
@@ -225,6 +249,7 @@ class Project:
     seed: int
     sites: tuple[Site, ...]
     train: Path | None = None
+    steps: tuple[str, ...] = ()
 
     def site(self, name: str) -> Site:
         """The site called `name`.
@@ -259,6 +284,7 @@ def load(path: Path) -> Project:
         seed=model.seed,
         sites=tuple(_site(name, section, model.metric) for name, section in document.sites.items()),
         train=None if model.train is None else folder / model.train,
+        steps=() if document.serve is None else tuple(document.serve.steps),
     )
 
 

@@ -19,12 +19,15 @@ from edgewise.design.data import Data
 from edgewise.errors import BadData, NoFeasibleDesign, NotServable
 from edgewise.flow import plan as planning
 from edgewise.flow.edgefile import Project
+from edgewise.flow.pipeline import piped
 from edgewise.hardware.probe import identity, probe
 from edgewise.nouns import (
+    Budget,
     Design,
     Golden,
     ModelFile,
     Plan,
+    Quantity,
     RuntimeConfiguration,
     ServedModel,
     Signature,
@@ -41,6 +44,7 @@ from edgewise.store.steps import Store
 
 GOLDEN = "golden.npz"
 FIRST_VERSION = "1"
+LATENCIES = (Quantity.LATENCY_P50, Quantity.LATENCY_P90, Quantity.LATENCY_P99)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,8 +98,24 @@ def served(project: Project, site: Site, store: Store, *, version: str = FIRST_V
         files=variant.files,
         signature=_signature(made.model.signature, inputs, answers.outputs),
         golden=proof,
+        delay_bound_ms=delay_bound_ms(site.budget, design),
     )
+    if project.steps:
+        model = piped(model, project.steps, project.path.resolve().parent, store)
     return Served(model=model, document=served_models.written(model), plan=made)
+
+
+def delay_bound_ms(budget: Budget, design: Design) -> float:
+    """How long a request may wait for others to run with it: half of what the budget leaves above what was measured.
+
+    The other half is for the batch, which takes longer than one. 0 where the budget says nothing of latency.
+    """
+    left = [
+        limit.value - design.figures[limit.quantity].high
+        for limit in budget.limits
+        if limit.quantity in LATENCIES and limit.quantity in design.figures
+    ]
+    return round(max(0.0, min(left)) / 2, 3) if left else 0.0
 
 
 def lay_out(given: Served, folder: Path, store: Store) -> Path:

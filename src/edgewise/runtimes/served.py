@@ -17,6 +17,7 @@ from edgewise.nouns import (
     RuntimeConfiguration,
     RuntimeName,
     ServedModel,
+    ServedStep,
     Signature,
     Tensor,
 )
@@ -30,7 +31,10 @@ Json = Any
 
 def written(model: ServedModel) -> bytes:
     """The document of `model`: equal models give equal bytes."""
-    return json.dumps(HEADER | asdict(model), sort_keys=True, indent=1, ensure_ascii=False).encode() + b"\n"
+    document = HEADER | asdict(model)
+    if not model.steps:
+        del document["steps"]
+    return json.dumps(document, sort_keys=True, indent=1, ensure_ascii=False).encode() + b"\n"
 
 
 def read(content: bytes) -> ServedModel:
@@ -51,24 +55,43 @@ def read(content: bytes) -> ServedModel:
 
 
 def _model(given: Mapping[str, Json]) -> ServedModel:
-    configuration = dict(given["configuration"])
-    configuration["runtime"] = RuntimeName(configuration["runtime"])
     golden = given.get("golden")
-    signature = given["signature"]
     made = ServedModel(
         **{
             **given,
-            "configuration": RuntimeConfiguration(**configuration),
+            "configuration": _configuration(given["configuration"]),
             "files": tuple(_file(one) for one in given["files"]),
-            "signature": Signature(
-                inputs=tuple(_tensor(one) for one in signature["inputs"]),
-                outputs=tuple(_tensor(one) for one in signature["outputs"]),
-            ),
+            "signature": _signature(given["signature"]),
+            "steps": tuple(_step(one) for one in given.get("steps", ())),
             "golden": Golden(**{**golden, "file": _file(golden["file"])}) if golden else None,
         }
     )
     _check(made)
     return made
+
+
+def _configuration(given: Mapping[str, Json]) -> RuntimeConfiguration:
+    return RuntimeConfiguration(**{**given, "runtime": RuntimeName(given["runtime"])})
+
+
+def _signature(given: Mapping[str, Json]) -> Signature:
+    return Signature(
+        inputs=tuple(_tensor(one) for one in given["inputs"]),
+        outputs=tuple(_tensor(one) for one in given["outputs"]),
+    )
+
+
+def _step(given: Mapping[str, Json]) -> ServedStep:
+    configuration = given.get("configuration")
+    return ServedStep(
+        **{
+            **given,
+            "signature": _signature(given["signature"]),
+            "takes": tuple(given["takes"]),
+            "gives": tuple(given["gives"]),
+            "configuration": None if configuration is None else _configuration(configuration),
+        }
+    )
 
 
 def _file(given: Mapping[str, Json]) -> ModelFile:
@@ -97,9 +120,43 @@ def _check(model: ServedModel) -> None:
             raise TypeError(f"{text!r} is no text")
     if not model.name or not model.version or "/" in model.name + model.version:
         raise ValueError(f"{model.name!r} in version {model.version!r} is no name of a model")
-    threads = model.configuration.threads
+    _check_configuration(model.configuration)
+    _check_signature(model.signature)
+    if model.steps:
+        _check_steps(model)
+
+
+def _check_configuration(configuration: RuntimeConfiguration) -> None:
+    threads = configuration.threads
     if not isinstance(threads, int) or isinstance(threads, bool) or threads < 1:
         raise ValueError(f"{threads!r} is no number of threads")
-    for tensor in (*model.signature.inputs, *model.signature.outputs):
+
+
+def _check_steps(model: ServedModel) -> None:
+    """That every step runs a file of the folder, and takes only what is there by then."""
+    names = {file.name for file in model.files}
+    known = {tensor.name for tensor in model.signature.inputs}
+    for step in model.steps:
+        file, _, function = step.run.partition(":") if step.configuration is None else (step.run, "", "")
+        if file not in names or (step.configuration is None and not function.isidentifier()):
+            raise ValueError(f"the step {step.run!r} runs none of its files")
+        if step.configuration is not None:
+            _check_configuration(step.configuration)
+        _check_signature(step.signature)
+        if len(step.takes) != len(step.signature.inputs) or len(step.gives) != len(step.signature.outputs):
+            raise ValueError(f"the step {step.run!r} names other values than it takes and gives")
+        missing = [name for name in step.takes if name not in known]
+        if missing:
+            raise ValueError(f"the step {step.run!r} takes {missing[0]!r}, which no earlier step gives")
+        known.update(step.gives)
+    for tensor in model.signature.outputs:
+        if tensor.name not in known:
+            raise ValueError(f"no step gives the output {tensor.name!r}")
+    if not any(step.run == model.files[0].name for step in model.steps):
+        raise ValueError(f"no step runs {model.files[0].name!r}")
+
+
+def _check_signature(signature: Signature) -> None:
+    for tensor in (*signature.inputs, *signature.outputs):
         if not all(isinstance(size, int | str) and not isinstance(size, bool) for size in tensor.shape):
             raise ValueError(f"the tensor {tensor.name!r} has the shape {tensor.shape!r}")

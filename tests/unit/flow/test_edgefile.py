@@ -368,3 +368,32 @@ class TestTraining:
         text = LEAST.replace("file: m.onnx", f"train: {file}")
         assert loaded(path, text).train == path.parent / file
         assert accepted_by_schema(text)
+
+
+class TestServe:
+    def steps(self, tmp_path: Path, text: str) -> tuple[str, ...]:
+        path = tmp_path / "edge.yaml"
+        path.write_text(
+            "apiVersion: edgewise/v1\nmodel: {name: a, file: m.onnx, data: d.npz}\n"
+            f"sites: {{a: {{machines: [this]}}}}\n{text}"
+        )
+        return load(path).steps
+
+    def test_steps_are_kept_in_their_order_and_none_are_needed(self, tmp_path: Path) -> None:
+        assert self.steps(tmp_path, "") == ()
+        steps = "serve: {steps: [pre.py:scale, model, other/model.json]}\n"
+        assert self.steps(tmp_path, steps) == ("pre.py:scale", "model", "other/model.json")
+
+    @pytest.mark.parametrize(
+        ("steps", "words"),
+        [
+            ("[pre.py:scale]", "found 0 steps called model; allowed is exactly one"),
+            ("[model, model]", "found 2 steps called model"),
+            ("[model, pre.py]", "text that matches"),
+            ("[]", "1 or more"),
+        ],
+    )
+    def test_what_is_no_pipeline_is_said(self, tmp_path: Path, steps: str, words: str) -> None:
+        with pytest.raises(BadDocument) as caught:
+            self.steps(tmp_path, f"serve: {{steps: {steps}}}\n")
+        assert any(words in str(fault) for fault in caught.value.faults)

@@ -49,7 +49,7 @@ class Loaded(Protocol):
 
     @property
     def delay_bound_s(self) -> float:
-        """How long a request may wait for others to run with it; 0 for only those that wait anyway."""
+        """How long a request may wait for others to run with it, where many come; 0 for only those that wait anyway."""
         ...
 
     @property

@@ -22,6 +22,15 @@ def scene(
     return Scene(model, **settings)
 
 
+def busy(one: Scene) -> Scene:
+    """It has had a request every millisecond, and is idle now."""
+    for i in range(60):
+        one.turns.call_later(i * 1e-3, one.ask)
+    one.turns.run()
+    one.model.batches.clear()
+    return one
+
+
 def value(one: Asked) -> float:
     """What it was answered, all of its rows alike."""
     assert isinstance(one.outcome, Response), one.outcome
@@ -71,22 +80,30 @@ class TestBatches:
         assert [value(each) for each in asked] == [2.0 * i for i in range(8)]
 
     def test_waits_for_others_as_long_as_the_budget_lets_it(self) -> None:
-        one = scene(delay_bound_s=2e-3)
+        one = busy(scene(delay_bound_s=4e-3))
         first = one.ask()
         one.turns.call_later(1e-3, one.ask)
         one.turns.call_later(5e-3, one.ask)
         one.turns.run()
         assert one.model.batches == [2, 1]
-        assert first.answered_s - first.asked_s == pytest.approx(2e-3 + PAYS[1])
+        assert first.answered_s - first.asked_s == pytest.approx(4e-3 + PAYS[1])
+
+    def test_waits_for_nobody_where_few_come(self) -> None:
+        one = scene(delay_bound_s=20e-3)
+        for i in range(10):
+            one.turns.call_later(i * 10e-3, one.ask)
+        one.turns.run()
+        assert one.model.batches == [1] * 10
+        assert all(each.answered_s - each.asked_s == pytest.approx(PAYS[0]) for each in one.all)
 
     def test_a_full_batch_waits_for_nobody(self) -> None:
-        one = scene(delay_bound_s=1.0)
+        one = busy(scene(delay_bound_s=1.0))
         first, *_ = [one.ask() for _ in range(8)]
         one.turns.run()
         assert first.answered_s - first.asked_s == pytest.approx(PAYS[3])
 
     def test_does_not_wait_past_a_deadline(self) -> None:
-        one = scene(delay_bound_s=1.0)
+        one = busy(scene(delay_bound_s=1.0))
         first = one.ask(within_s=0.1)
         one.turns.run()
         assert isinstance(first.outcome, Response)

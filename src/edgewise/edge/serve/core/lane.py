@@ -4,6 +4,7 @@ Whoever waits when the model is free runs together, up to what the model's probe
 runs on the event loop's own thread, one batch a turn, so that others get their turn too; a slow one runs on a thread.
 """
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -23,6 +24,10 @@ BATCH_REQUESTS = 32
 HEADROOM = 1.25
 """An estimate must leave so much room before a deadline: runs scatter."""
 LEAST_RETRY_S = 1e-3
+BUSY = 0.7
+"""Share of the time that the model would be busy if it ran requests alone, from which on it waits for company."""
+NEWEST_GAP = 0.1
+"""Weight of the newest gap between two requests."""
 
 
 class Timer(Protocol):
@@ -72,6 +77,8 @@ class Lane:
         self._running: list[Ticket] = []
         self._until_s = 0.0
         self._scheduled = False
+        self._gap_s = math.inf
+        self._came_s = -math.inf
         self._timer: Timer | None = None
         self._emptied: list[Callable[[], None]] = []
 
@@ -122,6 +129,7 @@ class Lane:
         if refused is not None:
             ticket.answer(refused)
             return
+        self._note_gap(ticket.arrived_s)
         self._queue.put(ticket)
         if self._observer is not None:
             self._observer.queued(ticket.request, len(self._queue))
@@ -159,9 +167,14 @@ class Lane:
             self.ended(work())
 
     def _pause_s(self) -> float:
-        """How long to wait for others; never so long that a deadline would be missed for it."""
+        """How long to wait for others; never so long that a deadline would be missed for it.
+
+        Waiting only pays where requests come so close that the model is busy most of the time; else it runs at once.
+        """
         bound = self.loaded.delay_bound_s
-        if not bound or self.loaded.batch_limit == 1 or self._queue.rows() >= self.loaded.batch_limit:
+        if bound <= self._gap_s or self.pace.together_s(1) < BUSY * self._gap_s:
+            return 0.0
+        if self.loaded.batch_limit == 1 or self._queue.rows() >= self.loaded.batch_limit:
             return 0.0
         head = self._queue.head()
         if head is None:
@@ -170,6 +183,12 @@ class Lane:
             head.arrived_s + bound, head.deadline_s - HEADROOM * self.pace.together_s(self.loaded.batch_limit)
         )
         return start_s - self._clock()
+
+    def _note_gap(self, arrived_s: float) -> None:
+        gap = arrived_s - self._came_s
+        self._came_s = arrived_s
+        if gap < math.inf:
+            self._gap_s = gap if self._gap_s == math.inf else self._gap_s + NEWEST_GAP * (gap - self._gap_s)
 
     def urgency(self) -> int | None:
         """Priority of who goes next, None where nobody waits."""

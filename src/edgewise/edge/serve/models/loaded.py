@@ -3,18 +3,19 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import numpy as np
 
 from edgewise.edge.serve.models import folder as folders
-from edgewise.edge.serve.models.curve import ROWS
+from edgewise.edge.serve.models import pipeline
+from edgewise.edge.serve.models.curve import ROWS, Curve
 from edgewise.edge.serve.models.folder import Folder, Staged
+from edgewise.edge.serve.models.pipeline import Pipeline, Stage
 from edgewise.edge.serve.models.probe import Near, batched, probed
 from edgewise.edge.serve.models.rows import Rows
 from edgewise.edge.serve.models.sessions import Sessions, Shapes
 from edgewise.errors import BadModel
-from edgewise.nouns import RuntimeName, Signature, Tensor
+from edgewise.nouns import RuntimeName, ServedModel, Signature, Tensor
 from edgewise.runtimes import golden
 from edgewise.runtimes.golden import Examples
 from edgewise.runtimes.samples import Array
@@ -24,6 +25,7 @@ PLATFORMS = {
     RuntimeName.OPENVINO: "openvino_openvino",
     RuntimeName.LITERT: "litert_tflite",
 }
+Run = Callable[[Sequence[Array]], Sequence[Array]]
 WARM_RUNS = 3
 UNKNOWN_RANK = ("...",)
 
@@ -44,7 +46,7 @@ class LoadedModel:
     signature: Signature
     platform: str
     digest: str
-    call: Callable[[Sequence[Array]], Sequence[Array]]
+    call: Run
     batch_limit: int = 1
     run_s: Sequence[float] = field(default_factory=tuple)
     delay_bound_s: float = 0.0
@@ -88,40 +90,101 @@ def load(folder: Folder) -> LoadedModel:
 
 def _loaded(folder: Folder, staged: Staged) -> LoadedModel:
     model = folder.model
-    examples = None if model.golden is None else golden.read(staged.folder / model.golden.file.name)
-    shapes = first_shapes(model.signature, examples)
-    first = sample(model.signature, shapes, examples)
-    sessions = Sessions(staged.folder / model.files[0].name, model.configuration, model.signature, shapes)
-    warm(sessions.run, first, staged.folder / model.files[0].name)
-    sessions.bind(first)
-    near = Near()
-    if model.golden is not None and examples is not None:
-        golden.prove(sessions.run, examples, model.golden, model.signature)
-        near = Near(absolute=model.golden.absolute, relative=model.golden.relative)
-    delay_bound_s = model.delay_bound_ms / 1e3
-    curve = probed(sessions.run, first, model.signature, delay_bound_s=delay_bound_s, examples=examples, near=near)
-    sessions.keep(ROWS[: len(curve.run_s)])
-    inside = any(isinstance(axis, str) for tensor in model.signature.inputs for axis in tensor.shape[1:])
+    part = _pipeline(model, staged) if model.steps else _part(model, staged)
     return LoadedModel(
         name=model.name,
         version=model.version,
         signature=outward(model.signature),
-        platform=PLATFORMS[model.configuration.runtime],
+        platform="pipeline" if model.steps else PLATFORMS[model.configuration.runtime],
         digest=folder.digest,
-        call=Rows(sessions.run, curve).run
-        if batched(model.signature) and curve.apart and not sessions.free
-        else sessions.run,
-        batch_limit=curve.limit,
-        run_s=curve.run_s,
-        inline=curve.inline and (sessions.free or not inside),
-        why=curve.why,
-        delay_bound_s=delay_bound_s,
-        threads=model.configuration.threads,
+        call=part.run,
+        batch_limit=part.curve.limit,
+        run_s=part.curve.run_s,
+        inline=part.curve.inline and part.inline,
+        why=part.curve.why,
+        delay_bound_s=model.delay_bound_ms / 1e3,
+        threads=part.threads,
         staged=staged,
     )
 
 
-def warm(run: Callable[[Sequence[Array]], Sequence[Array]], inputs: Sequence[Array], path: Path) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """A model, or a whole pipeline, that was loaded and probed. `inline`: no call of it loads anything."""
+
+    run: Run
+    curve: Curve
+    inline: bool
+    threads: int
+
+
+def _part(model: ServedModel, staged: Staged) -> _Part:
+    """Load, warm, prove and probe a model alone."""
+    examples = None if model.golden is None else golden.read(staged.folder / model.golden.file.name)
+    signature, name = model.signature, model.files[0].name
+    shapes = first_shapes(signature, examples)
+    first = sample(signature, shapes, examples)
+    sessions = Sessions(staged.folder / name, model.configuration, signature, shapes)
+    warm(sessions.run, first, name)
+    sessions.bind(first)
+    near = Near()
+    if model.golden is not None and examples is not None:
+        golden.prove(sessions.run, examples, model.golden, signature)
+        near = Near(absolute=model.golden.absolute, relative=model.golden.relative)
+    curve = probed(
+        sessions.run, first, signature, delay_bound_s=model.delay_bound_ms / 1e3, examples=examples, near=near
+    )
+    sessions.keep(ROWS[: len(curve.run_s)])
+    cut = batched(signature) and curve.apart and not sessions.free
+    inside = any(isinstance(axis, str) for tensor in signature.inputs for axis in tensor.shape[1:])
+    return _Part(
+        run=Rows(sessions.run, curve).run if cut else sessions.run,
+        curve=curve,
+        inline=sessions.free or not inside,
+        threads=model.configuration.threads,
+    )
+
+
+def _pipeline(model: ServedModel, staged: Staged) -> _Part:
+    """Load every step, and probe the whole.
+
+    A Python function may well fail on inputs that are made up; then nothing is known of its times, and nothing runs
+    together.
+    """
+    pipeline.check_types(model)
+    files = {file.name: file for file in model.files}
+    stages, threads, inline = [], 1, True
+    for step in model.steps:
+        if step.configuration is None:
+            run = pipeline.function(step, staged)
+        else:
+            proven = step.run == model.files[0].name
+            part = _part(
+                replace(
+                    model,
+                    configuration=step.configuration,
+                    files=(files[step.run],),
+                    signature=step.signature,
+                    golden=model.golden if proven else None,
+                    steps=(),
+                ),
+                staged,
+            )
+            run, threads, inline = part.run, max(threads, part.threads), inline and part.inline
+        stages.append(Stage(run=run, takes=step.takes, gives=step.gives))
+    whole = Pipeline(model, stages).run
+    made_up = sample(model.signature, first_shapes(model.signature, None), None)
+    try:
+        whole(made_up)
+        curve = probed(
+            whole, made_up, model.signature, delay_bound_s=model.delay_bound_ms / 1e3, examples=None, near=Near()
+        )
+    except Exception as error:  # whatever a step makes of zeros
+        curve = Curve(limit=1, run_s=(), inline=False, why=f"its steps refuse inputs that are made up: {error}")
+    return _Part(run=whole, curve=curve, inline=inline, threads=threads)
+
+
+def warm(run: Run, inputs: Sequence[Array], name: str) -> None:
     """Run it a few times, so that what is made on the first call is made.
 
     Raises:
@@ -131,7 +194,7 @@ def warm(run: Callable[[Sequence[Array]], Sequence[Array]], inputs: Sequence[Arr
         for _ in range(WARM_RUNS):
             run(inputs)
     except Exception as error:  # runtimes raise what they like
-        raise BadModel(f"{path.name} loads and does not run: {error}", hint="build the model folder again") from error
+        raise BadModel(f"{name} loads and does not run: {error}", hint="build the model folder again") from error
 
 
 def outward(signature: Signature) -> Signature:
