@@ -94,3 +94,71 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def append(path: Path, line: bytes, *, at: int) -> None:
+    """Write `line` at the byte `at` of the file `path`, cut what stood after it, and see it on the disk.
+
+    A crash leaves all before `at` as it was, and after it nothing, a part of `line`, or all of it.
+
+    Raises:
+        StoreFull, StoreUnusable: as `replacing`; what was before `at` is as it was.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("r+b" if path.exists() else "xb") as file:
+            file.truncate(at)
+            file.seek(at)
+            file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
+        if not at:
+            _sync_folder(path.parent)
+    except OSError as error:
+        raise explain(error, path) from error
+
+
+def point(link: Path, target: str) -> None:
+    """Let the symbolic link `link` name `target`: by one rename, seen on the disk.
+
+    Raises:
+        StoreFull, StoreUnusable: as `replacing`.
+    """
+    temporary = link.parent / f"{TEMPORARY_PREFIX}{os.getpid()}-{uuid4().hex}"
+    try:
+        link.parent.mkdir(parents=True, exist_ok=True)
+        temporary.symlink_to(target)
+        temporary.replace(link)
+        _sync_folder(link.parent)
+    except OSError as error:
+        raise explain(error, link) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def settle_folder(temporary: Path, folder: Path) -> None:
+    """Let the folder `temporary`, whose files are on the disk, stand at `folder`, by one rename.
+
+    Raises:
+        StoreFull, StoreUnusable: as `replacing`.
+    """
+    try:
+        for one in sorted((path for path in temporary.rglob("*") if path.is_dir()), reverse=True):
+            _sync_folder(one)
+        _sync_folder(temporary)
+        temporary.replace(folder)
+        _sync_folder(folder.parent)
+    except OSError as error:
+        raise explain(error, folder) from error
+
+
+def remove(path: Path) -> None:
+    """Let the file or link `path` be gone, on the disk too. It may be gone already."""
+    try:
+        path.unlink(missing_ok=True)
+        _sync_folder(path.parent)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise explain(error, path) from error

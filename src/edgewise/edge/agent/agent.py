@@ -1,0 +1,499 @@
+"""The agent's process: what the machine decides is written down, then done. All decisions on one thread.
+
+Slow effects run on threads of their own and come back as events. What touches `current` or the public socket is done
+by the loop itself, one after the other, and only if the state still asks for it.
+"""
+
+import contextlib
+import queue
+import random
+import socket
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from edgewise import __version__
+from edgewise.edge.agent import health, machine, notify, outbox, schedule, servers, settings, status
+from edgewise.edge.agent.disk import Disk
+from edgewise.edge.agent.journal import Journal
+from edgewise.edge.agent.servers import Server
+from edgewise.edge.agent.state import Effect, EffectKind, Event, EventKind, Phase, State
+from edgewise.edge.agent.state import Server as Serving
+from edgewise.errors import BadConfiguration, ChildFailed, EdgewiseError
+from edgewise.exchange import message, signing
+from edgewise.runtimes.child import Child
+
+TICK_S, FETCH_S, PROVE_S, ASK_S = 1.0, 24 * 3600.0, 120.0, 120.0
+GOLDEN_EVERY_S = 10.0
+BACKOFF_S = (0.0, 1.0, 5.0, 30.0)
+LOG_LINES = 20
+K, E = EffectKind, EventKind
+
+
+class Agent:
+    """The agent of the device whose files lie in `root`. `run` works until `stop` is called.
+
+    Raises:
+        BadConfiguration: the device is not enrolled, or agent.json has a fault.
+    """
+
+    def __init__(
+        self, root: Path, *, now_s: Callable[[], float] = time.time, clock_s: Callable[[], float] = time.monotonic
+    ) -> None:
+        who = settings.identity(root)
+        if who is None:
+            raise BadConfiguration("this device is not enrolled", hint="edgewise agent enrol --hub URL --token TOKEN")
+        self.settings, self.who = settings.read(root), who
+        self.disk = Disk(root)
+        self.key = signing.read_key(root / "device.key")
+        self._now_s, self._clock_s = now_s, clock_s
+        self.disk.run.mkdir(parents=True, exist_ok=True)
+        self.journal = Journal(root / "journal", now_s=now_s)
+        self.events: queue.SimpleQueue[Event | Callable[[], None] | None] = queue.SimpleQueue()
+        self._public: socket.socket | None = None
+        self._serving: Server | None = None
+        self._candidate: Server | None = None
+        self._orphans: list[tuple[int, str]] = []
+        self._watch_from_s = self._up_from_s = self._golden_at_s = 0.0
+        self._failures, self._poll_at_s, self._sequence = 0, 0.0, max(who.sequence, outbox.newest(root / "outbox"))
+        self._sending = threading.Lock()
+        self._starting = ""
+        self._polling = False
+        self._number = 0
+
+    @property
+    def state(self) -> State:
+        """What the journal holds."""
+        return self.journal.state
+
+    def run(self) -> None:
+        """Work until `stop`; then end the servers, which answer first what is under way."""
+        self._wake()
+        notify.tell("READY=1")
+        try:
+            while True:
+                try:
+                    found = self.events.get(timeout=TICK_S)
+                except queue.Empty:
+                    self._tick()
+                    continue
+                if found is None:
+                    return
+                if isinstance(found, Event):
+                    self.happen(found)
+                else:
+                    found()
+                self._tick()
+        finally:
+            notify.tell("STOPPING=1")
+            self._end(self._candidate)
+            self._end(self._serving)
+
+    def stop(self) -> None:
+        """Let `run` come to its end. From any thread, and from a signal."""
+        self.events.put(None)
+
+    def happen(self, event: Event) -> None:
+        """Decide on `event`, write it down, and begin what follows.
+
+        Where the journal cannot be written, nothing has happened: the event is offered again a little later.
+        """
+        after, effects = machine.step(self.state, event)
+        if after == self.state and not effects:
+            return
+        try:
+            self.journal.write(event, after)
+        except EdgewiseError:
+            self._later(5.0, lambda: self.events.put(event))
+            return
+        for effect in effects:
+            self._begin(effect)
+
+    def tell(self, what: str, release: str = "") -> None:
+        """A person's word: fetch, apply, rollback, retry. What a person says does not wait for a window."""
+        kinds = {"apply": E.TOLD_APPLY, "rollback": E.TOLD_BACK, "retry": E.TOLD_RETRY}
+        if what in kinds:
+            self.events.put(Event(kind=kinds[what], release=release))
+        if what in ("fetch", "apply", "retry"):
+            self.events.put(lambda: self._poll(hold=what == "fetch"))
+
+    def _wake(self) -> None:
+        self._orphans = servers.orphans(self.disk.run / "servers.json")
+        linked = self.disk.serves()
+        self.happen(Event(kind=E.AWOKE, release=linked, intact=self.disk.whole()))
+        for pid, release in [one for one in self._orphans if one[1] != self.state.booted]:
+            servers.end_orphan(pid, drain_s=5.0)
+            self._orphans.remove((pid, release))
+
+    # Effects.
+
+    def _begin(self, effect: Effect) -> None:
+        if not machine.is_wanted(self.state, effect):
+            return
+        match effect.kind:
+            case K.FETCH:
+                self._aside(self._fetch, effect.release)
+            case K.TRY:
+                self._aside(self._try, effect.release)
+            case K.SWITCH:
+                self._switch(effect.release)
+            case K.WATCH:
+                self._watch_from_s = self._golden_at_s = self._clock_s()
+            case K.START:
+                self._start(effect.release)
+            case K.RETURN:
+                self._return(effect.release)
+            case K.STOP:
+                self._stop_serving()
+            case K.DROP:
+                candidate, self._candidate = self._candidate, None
+                self._aside(self._end, candidate)
+            case K.COLLECT:
+                self._aside(self._collect)
+            case K.REPORT:
+                self._report()
+
+    def _fetch(self, release: str) -> None:
+        try:
+            told = self._outside("fetch", FETCH_S, tree=list(self.settings.tree), site=self.who.site, release=release)
+        except ChildFailed as error:
+            self.events.put(Event(kind=E.NOT_FETCHED, release=release, reason=error.message))
+            return
+        if told["refuted"]:
+            self.events.put(Event(kind=E.REFUTED, release=release, reason=told["refuted"]))
+        else:
+            self.events.put(Event(kind=E.FETCHED, release=release))
+
+    def _try(self, release: str) -> None:
+        """Start it on a private socket, replay its golden, measure it."""
+        try:
+            made = self.disk.read(release)
+            lacking = _lacking_memory(made.allowance.memory_bytes)
+            if lacking:
+                self.events.put(Event(kind=E.NOT_TRIED, release=release, reason=lacking))
+                return
+            candidate = self._server(release)
+        except EdgewiseError as error:
+            self.events.put(Event(kind=E.NOT_TRIED, release=release, reason=error.message))
+            return
+        reason = candidate.ready(self.settings.ready_s)
+        if not reason:
+            try:
+                told = self._proven(release, candidate)
+                resident = candidate.resident_bytes()
+                reason = told["wrong"] or health.over_budget(made.allowance, resident, told["latency_p99_ms"])
+            except ChildFailed as error:
+                candidate.stop(drain_s=1.0)
+                self.events.put(Event(kind=E.NOT_TRIED, release=release, reason=error.message))
+                return
+        if reason:
+            candidate.stop(drain_s=1.0)
+            self.events.put(Event(kind=E.REFUTED, release=release, reason=reason))
+            return
+        self.events.put(lambda: self._take_candidate(candidate))
+
+    def _take_candidate(self, candidate: Server) -> None:
+        """On the loop: what was given up meanwhile is ended, all else may take over."""
+        if self.state.phase is not Phase.PROVING or self.state.staged != candidate.release:
+            self._aside(self._end, candidate)
+            return
+        self._candidate = candidate
+        self.happen(Event(kind=E.PROVEN, release=candidate.release))
+
+    def _switch(self, release: str) -> None:
+        """One rename; then the new one accepts, and the old one answers what it has and ends."""
+        new = self._candidate
+        if new is None or new.release != release or new.process.poll() is not None:
+            how = "" if new is None else servers.how_ended(new.process.poll() or 0)
+            self.happen(Event(kind=E.REFUTED, release=release, reason=how or "its server ended before it took over"))
+            return
+        try:
+            self.disk.point(release)
+        except EdgewiseError as error:
+            if self.disk.serves() != release:
+                self.happen(Event(kind=E.NOT_SWITCHED, release=release, reason=error.message))
+                return
+        self._candidate = None
+        self._serve(new)
+        self.happen(Event(kind=E.SWITCHED, release=release))
+
+    def _serve(self, new: Server) -> None:
+        """Let `new` accept, and end whatever served before."""
+        old, self._serving = self._serving, new
+        new.accept()
+        self._up_from_s = self._clock_s()
+        self._remember()
+        self._aside(self._await_end, new)
+        self._aside(self._end, old)
+        for pid, _ in self._orphans:
+            self._aside(servers.end_orphan, pid)
+        self._orphans = []
+
+    def _start(self, release: str) -> None:
+        wait_s = BACKOFF_S[min(self.state.restarts, len(BACKOFF_S) - 1)]
+        if self._starting != release:
+            self._starting = release
+            self._later(wait_s, lambda: self._aside(self._bring_up, release, E.UP, E.DOWN))
+
+    def _return(self, release: str) -> None:
+        if self.disk.serves() != release:
+            try:
+                self.disk.point(release)
+            except EdgewiseError as error:
+                event = Event(kind=E.NOT_RETURNED, release=self.disk.serves(), reason=error.message)
+                self._later(2.0, lambda: self.events.put(event))
+                return
+        self._aside(self._bring_up, release, E.RETURNED, E.NOT_RETURNED)
+
+    def _bring_up(self, release: str, good: EventKind, bad: EventKind) -> None:
+        """Start the server of `release`, and let it take over when it is ready."""
+        try:
+            new = self._server(release)
+            reason = new.ready(self.settings.ready_s)
+            if reason:
+                new.stop(drain_s=1.0)
+        except EdgewiseError as error:
+            reason = error.message
+
+        def then() -> None:
+            self._starting = ""
+            if reason:
+                if bad is E.NOT_RETURNED:
+                    old, self._serving = self._serving, None
+                    self._aside(self._end, old)
+                self.happen(Event(kind=bad, release=release, reason=reason))
+            elif self.disk.serves() != release or release in self.state.rejected:
+                self._aside(self._end, new)
+            else:
+                self._serve(new)
+                self.happen(Event(kind=good, release=release))
+
+        self.events.put(then)
+
+    def _stop_serving(self) -> None:
+        old, self._serving = self._serving, None
+        self._aside(self._end, old)
+        for pid, _ in self._orphans:
+            self._aside(servers.end_orphan, pid)
+        self._orphans = []
+        if self._public is not None:
+            self._public.close()  # clients are refused at once, and do not wait for nobody
+            self._public = None
+        with contextlib.suppress(EdgewiseError):
+            self.disk.point("")
+
+    # Servers.
+
+    def _server(self, release: str) -> Server:
+        made = self.disk.read(release)
+        if self._public is None:
+            self._public = servers.listening(self.settings.listen)
+        self._number += 1
+        return Server(
+            release,
+            self.disk.model(release),
+            private=self.disk.run / f"{uuid4().hex[:12]}.sock",
+            public=self._public,
+            log=self.disk.log,
+            environment={**made.settings, "EDGEWISE_MODEL_DIGEST": made.model_digest},
+            ended=self._ended,
+        )
+
+    def _ended(self, server: Server) -> None:
+        """On a thread of its own: a server that nobody has told to end has ended."""
+        reason = servers.how_ended(server.process.wait())
+
+        def then() -> None:
+            if self._serving is server:
+                self._serving = None
+                self.happen(Event(kind=E.DOWN, release=server.release, reason=reason))
+
+        self.events.put(then)
+
+    def _await_end(self, server: Server) -> None:
+        server.wait()
+
+    def _end(self, server: Server | None) -> None:
+        if server is not None:
+            server.stop()
+
+    def _remember(self) -> None:
+        running = [one for one in (self._serving, self._candidate) if one is not None]
+        with contextlib.suppress(EdgewiseError):
+            servers.remember(self.disk.run / "servers.json", running)
+
+    def _proven(self, release: str, server: Server, rounds: int = 3) -> dict[str, Any]:
+        with Child("edgewise.edge.agent.proving", name="the proof of a release") as child:
+            folder, private = str(self.disk.model(release)), str(server.private)
+            return dict(child.call("prove", timeout_s=PROVE_S, folder=folder, private=private, rounds=rounds))
+
+    # Time.
+
+    def _tick(self) -> None:
+        notify.tell("WATCHDOG=1")
+        now_s = self._clock_s()
+        if self.state.phase is Phase.WATCHING and self._serving is not None and self.state.server is Serving.UP:
+            self._look_after(now_s)
+        if self.state.restarts and self.state.server is Serving.UP and now_s - self._up_from_s > self.settings.steady_s:
+            self.happen(Event(kind=E.STEADY, release=self.state.booted))
+        if now_s >= self._poll_at_s and not self._polling:
+            self._poll()
+
+    def _look_after(self, now_s: float) -> None:
+        server = self._serving
+        if server is None or server.release != self.state.booted:
+            return
+        try:
+            made = self.disk.read(server.release)
+        except EdgewiseError:
+            return
+        reason = health.over_budget(made.allowance, server.resident_bytes(), None)
+        if reason:
+            self.happen(Event(kind=E.UNWELL, release=server.release, reason=reason))
+            return
+        over = now_s - self._watch_from_s >= made.soak_s
+        if now_s >= self._golden_at_s or over:
+            self._golden_at_s = now_s + 1e9
+            self._aside(self._look_closer, server, over)
+
+    def _look_closer(self, server: Server, last: bool) -> None:
+        """The golden once more, and what the server has counted."""
+        reason = ""
+        try:
+            made = self.disk.read(server.release)
+            told = self._proven(server.release, server, rounds=1)
+            latency = told["latency_p99_ms"] if last else None
+            counted = health.read(metrics(server.private))
+            reason = told["wrong"] or health.unwell(made.allowance, counted, server.resident_bytes(), latency)
+        except (EdgewiseError, OSError, ValueError) as error:
+            reason = f"it could not be looked at: {error}"
+
+        def then() -> None:
+            self._golden_at_s = self._clock_s() + GOLDEN_EVERY_S
+            if self._serving is not server:
+                return
+            kind = E.UNWELL if reason else E.SOAKED
+            if reason or last:
+                self.happen(Event(kind=kind, release=server.release, reason=reason))
+
+        self.events.put(then)
+
+    def _poll(self, *, hold: bool | None = None) -> None:
+        self._polling = True
+        self._aside(self._ask, hold)
+
+    def _ask(self, hold: bool | None) -> None:
+        """Ask the tree whose turn it is; `hold` is a person's word, None where nobody has said anything."""
+        try:
+            told = self._outside(
+                "follow",
+                ASK_S,
+                tree=list(self.settings.tree),
+                device=self.who.device,
+                site=self.who.site,
+                labels=self.who.labels,
+                running=self.state.booted,
+            )
+        except ChildFailed as error:
+            reason = error.message
+            self.events.put(lambda: self._asked(None, reason))
+            return
+        local = time.localtime(self._now_s())
+        shut = not schedule.is_open(self.settings.minutes(), local.tm_hour * 60 + local.tm_min)
+        held = hold if hold is not None else shut or self.settings.apply == "told"
+        gone = tuple(told["withdrawn"])
+        offered = Event(kind=E.OFFERED, release=told["due"], withdrawn=gone, hold=held)
+        self.events.put(lambda: self._asked(offered, ""))
+
+    def _asked(self, offered: Event | None, reason: str) -> None:
+        self._polling = False
+        self._failures = 0 if offered is not None else self._failures + 1
+        self._poll_at_s = self._clock_s() + schedule.wait_s(self.settings.poll_s, self._failures, random.random())  # noqa: S311
+        if offered is not None:
+            self.happen(offered)
+            if self.state.phase is Phase.HOLDING and not offered.hold:
+                self.happen(Event(kind=E.TOLD_APPLY))
+        else:
+            notify.tell(f"STATUS={reason}")
+        self._aside(self._send)
+
+    def _collect(self) -> None:
+        with contextlib.suppress(ChildFailed):
+            self._outside("collect", ASK_S, needed=sorted(self.state.needed))
+
+    def _report(self) -> None:
+        """Keep a report for the hub; a full disk or a hub that is away stops nothing."""
+        self._sequence += 1
+        state = self.state
+        made = message.Report(
+            id=uuid4().hex,
+            device=self.who.device,
+            site=self.who.site,
+            sequence=self._sequence,
+            time_s=max(0, int(self._now_s())),
+            status=status.word(state),
+            reason=status.sentence(state),
+            booted=state.booted,
+            staged=state.staged,
+            rollback=state.rollback,
+            rejected=tuple(state.rejected),
+            labels=self.who.labels,
+            agent_version=__version__,
+        )
+        with contextlib.suppress(EdgewiseError):
+            outbox.put(self.disk.root / "outbox", made, self.key)
+        notify.tell(f"STATUS={made.status.value}: {made.reason}")
+        self._aside(self._send)
+
+    def _send(self) -> None:
+        if self.settings.hub and self._sending.acquire(blocking=False):
+            try:
+                with contextlib.suppress(ChildFailed):
+                    self._outside("report", ASK_S, hub=self.settings.hub.rstrip("/"))
+            finally:
+                self._sending.release()
+
+    def _outside(self, command: str, timeout_s: float, **arguments: Any) -> dict[str, Any]:
+        with Child("edgewise.edge.agent.outside", name="the agent's errand") as child:
+            return dict(child.call(command, timeout_s=timeout_s, root=str(self.disk.root), **arguments) or {})
+
+    def _aside(self, work: Callable[..., None], *arguments: Any) -> None:
+        threading.Thread(target=work, args=arguments, daemon=True).start()
+
+    def _later(self, wait_s: float, work: Callable[[], object]) -> None:
+        if wait_s <= 0:
+            work()
+            return
+        timer = threading.Timer(wait_s, lambda: self.events.put(lambda: (work(), None)[1]))
+        timer.daemon = True
+        timer.start()
+
+
+def metrics(private: Path) -> str:
+    """The page /metrics of the server at the socket `private`."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(5.0)
+        connection.connect(str(private))
+        connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: server\r\nConnection: close\r\n\r\n")
+        content = b""
+        while piece := connection.recv(1 << 16):
+            content += piece
+            if len(content) > 4 << 20:
+                raise ValueError("its page of metrics has no end")
+    return content.partition(b"\r\n\r\n")[2].decode(errors="replace")
+
+
+def _lacking_memory(wanted_bytes: int | None) -> str:
+    """Why the device has not the memory for one server more; "" where it has."""
+    if wanted_bytes is None:
+        return ""
+    found = 0
+    with contextlib.suppress(OSError, ValueError, StopIteration):
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        found = int(next(line for line in lines if line.startswith("MemAvailable")).split()[1]) << 10
+    if found and found < wanted_bytes:
+        return f"{found >> 20} MiB of memory are free, and its server may take {wanted_bytes >> 20} MiB"
+    return ""

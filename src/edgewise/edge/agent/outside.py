@@ -1,0 +1,231 @@
+"""A child that does what needs the network or a heavy library: following, fetching, enrolling, reporting, collecting.
+
+The agent's own process talks to nobody outside. What a hostile mirror can do to a parser, it does to this child, which
+holds no socket of the server and ends when it is done.
+"""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+
+from edgewise import __version__
+from edgewise.edge.agent import outbox
+from edgewise.edge.agent.disk import Disk
+from edgewise.errors import BadMessage, NotTrusted, RegistryUnreachable, StoreFull, WrongBytes
+from edgewise.exchange import enrolment, offer, receipt, signing
+from edgewise.exchange.follow import Follower
+from edgewise.exchange.offer import Standing
+from edgewise.exchange.release import Part, PartKind, Release
+from edgewise.runtimes import answer, served
+from edgewise.store import atomic
+from edgewise.store.blobs import digest_of, digest_of_file
+from edgewise.store.oci import gc as collecting
+from edgewise.store.oci import place
+from edgewise.store.oci.copy import copy
+from edgewise.store.oci.documents import Manifest
+from edgewise.store.oci.layout import Layout
+from edgewise.store.oci.places import opened
+from edgewise.store.oci.reference import parse
+
+TITLE = "org.opencontainers.image.title"
+TIMEOUT_S = 60.0
+
+
+def follow(
+    root: str, tree: list[str], device: str, site: str, labels: dict[str, str], running: str, kept: str = "tuf"
+) -> dict[str, Any]:
+    """What this device shall run, by the first place of `tree` that can be read and trusted.
+
+    Raises:
+        NotTrusted, MetadataExpired, TreeUnreachable: none can; the last one's error.
+    """
+    failure: Exception = NotTrusted("no address of a release tree is known", hint="tree in agent.json")
+    for base in tree:
+        try:
+            with _follower(root, base, site, kept) as follower:
+                found = follower.follow()
+        except Exception as error:
+            failure = error
+            continue
+        gone = sorted(digest for digest, one in found.offers.items() if one.standing is Standing.WITHDRAWN)
+        due = offer.due(device, labels, found.offers, running=running)
+        return {"due": due, "withdrawn": gone, "expires_s": found.expires_s, "tree": base}
+    raise failure
+
+
+def fetch(root: str, tree: list[str], site: str, release: str) -> dict[str, Any]:
+    """Bring what is missing of `release` and lay it out; `refuted` says why it can never run here, or "".
+
+    Raises:
+        EdgewiseError: it did not come whole this time.
+    """
+    disk = Disk(Path(root))
+    if release in disk.whole():
+        return {"refuted": ""}
+    failure: Exception = NotTrusted("no address of a release tree is known")
+    for base in tree:
+        try:
+            with _follower(root, base, site) as follower:
+                follower.follow()
+                made, document = follower.release(release)
+            refuted = unfit(made)
+            if not refuted:
+                _bring(disk, made, base)
+                _lay_out(disk, release, made, document)
+            return {"refuted": refuted}
+        except Exception as error:
+            failure = error
+    raise failure
+
+
+def unfit(release: Release) -> str:
+    """Why a device that runs servers as child processes cannot take `release`; "" where it can."""
+    if release.part(PartKind.SYSTEM):
+        return "it is an operating system, and no backend for bootc or ostree is installed on this device"
+    if release.part(PartKind.MODEL) is None:
+        return "it has no model as an artifact of its own, and this device runs no containers"
+    return ""
+
+
+def collect(root: str, needed: list[str]) -> None:
+    """Remove releases and blobs that nothing needs."""
+    disk = Disk(Path(root))
+    disk.collect(frozenset(needed))
+    layout = Layout(disk.root / "store")
+    kept = {part.digest for one in disk.whole() for part in disk.read(one).parts}
+    for name in list(layout.references()):
+        if f"sha256:{name}" not in kept:
+            layout.untag(name)
+    if layout.exists():
+        collecting.collect(layout)
+
+
+def enrol(root: str, hub: str, token: str) -> dict[str, Any]:
+    """Show `token` to the hub with a key that is made here, once.
+
+    Raises:
+        NotTrusted: the hub refuses.
+        RegistryUnreachable: it cannot be reached.
+    """
+    path = Path(root) / "device.key"
+    if not path.exists():
+        signing.keep_key(signing.make_key(), path)
+    key = signing.read_key(path)
+    asked = enrolment.Enrolment(token=token, public_key=signing.public_bytes(key), agent_version=__version__)
+    told = enrolment.read_answer(_post(f"{hub}/api/v1/enrol", enrolment.written(asked, key)))
+    return {"device": told.device, "site": told.site, "labels": told.labels, "sequence": told.sequence}
+
+
+def report(root: str, hub: str) -> dict[str, Any]:
+    """Send what waits in the outbox, oldest first; how many messages the hub has taken.
+
+    Raises:
+        RegistryUnreachable, NotTrusted: it took nothing.
+    """
+    folder = Path(root) / "outbox"
+    sent = 0
+    while waiting := outbox.waiting(folder):
+        messages = [signing.Signed(**outbox.read(path)) for path in waiting]
+        identifiers = [outbox.identifier(one.payload) for one in messages]
+        receipt.read(_post(f"{hub}/api/v1/messages", signing.batch(messages)), identifiers)
+        for path in waiting:
+            atomic.remove(path)
+        sent += len(waiting)
+    return {"sent": sent}
+
+
+def _post(address: str, body: bytes) -> bytes:
+    try:
+        with httpx.Client(timeout=TIMEOUT_S) as client, client.stream("POST", address, content=body) as answered:
+            content = b""
+            for piece in answered.iter_raw():
+                content += piece
+                if len(content) > receipt.LIMIT_BYTES:
+                    raise BadMessage(f"{address} answers with more than {receipt.LIMIT_BYTES} bytes")
+    except httpx.HTTPError as error:
+        raise RegistryUnreachable(f"the hub at {address} cannot be reached: {error}") from error
+    if answered.status_code not in (httpx.codes.OK, httpx.codes.CREATED):
+        raise NotTrusted(f"the hub answers {answered.status_code}: {content[:300].decode(errors='replace')}")
+    return content
+
+
+def _follower(root: str, base: str, site: str, kept: str = "tuf") -> Follower:
+    trusted = Path(root) / "trust" / "root.json"
+    try:
+        content = trusted.read_bytes()
+    except OSError as error:
+        raise NotTrusted(f"{trusted} is not there: nobody can be trusted", hint="it ships with the device") from error
+    return Follower(base, site, Path(root) / kept, content)
+
+
+def _bring(disk: Disk, release: Release, base: str) -> None:
+    layout = Layout(disk.root / "store")
+    layout.folder.mkdir(parents=True, exist_ok=True)
+    wanted = release.allowance.disk_bytes
+    free = shutil.disk_usage(disk.root).free
+    if wanted is not None and free < wanted + release.size_bytes:
+        raise StoreFull(f"the release needs {wanted + release.size_bytes} bytes of disk, and {free} are free")
+    for part in release.parts:
+        if part.kind is PartKind.MODEL:
+            with opened(parse(_source(part, base))) as source:
+                copy(source, layout, part.digest, with_referrers=False)
+            layout.tag(part.digest.removeprefix("sha256:"), layout.resolve(part.digest))
+
+
+def _source(part: Part, base: str) -> str:
+    """Where the part lies: a folder beside the tree where the tree is a folder, else as the release says."""
+    kind, _, name = part.source.partition(":")
+    if kind == "oci" and base.startswith("file://") and not name.startswith("/"):
+        return f"oci:{Path(base.removeprefix('file://')) / name}@{part.digest}"
+    return f"{part.source}@{part.digest}"
+
+
+def _lay_out(disk: Disk, release: str, made: Release, document: bytes) -> None:
+    part = made.part(PartKind.MODEL)
+    assert part is not None
+    layout = Layout(disk.root / "store")
+    manifest = place.document(layout, layout.resolve(part.digest))
+    if not isinstance(manifest, Manifest):
+        raise WrongBytes(f"{part.digest} is no artifact of a model")
+    temporary = disk.releases / f"{atomic.TEMPORARY_PREFIX}{uuid4().hex}"
+    for layer in manifest.layers:
+        name = layer.annotations.get(TITLE, "")
+        if not name or name.startswith("/") or any(piece in ("", ".", "..") for piece in name.split("/")):
+            raise WrongBytes(f"a file of {part.digest} is called {name!r}")
+        target = temporary / "model" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        for _ in layout.fetch(layer):  # hashed to its end: what was right when it came may have rotted
+            pass
+        _linked(layout.blobs.path(layer.digest), target)
+    _check(temporary / "model", made)
+    atomic.write(temporary / "release.json", document)
+    atomic.settle_folder(temporary, disk.folder(release))
+
+
+def _linked(blob: Path, target: Path) -> None:
+    try:
+        os.link(blob, target)
+    except OSError:
+        with blob.open("rb") as source, atomic.replacing(target) as file:
+            shutil.copyfileobj(source, file)
+
+
+def _check(folder: Path, made: Release) -> None:
+    """That the folder is the model that the release names, whole."""
+    path = folder / served.NAME
+    content = path.read_bytes() if path.is_file() else b""
+    if digest_of(content) != made.model_digest:
+        raise WrongBytes(f"{served.NAME} is not the one that the release names")
+    model = served.read(content)
+    for one in (*model.files, *((model.golden.file,) if model.golden else ())):
+        there = folder / one.name
+        if not there.is_file() or there.stat().st_size != one.size_bytes or digest_of_file(there) != one.digest:
+            raise WrongBytes(f"{one.name} of the model is missing, or other than {served.NAME} says")
+
+
+if __name__ == "__main__":
+    answer.serve({"follow": follow, "fetch": fetch, "enrol": enrol, "report": report, "collect": collect})

@@ -1,0 +1,203 @@
+"""The server as a child process: started on a private socket, and let at the public one when it may.
+
+The agent holds the public socket and hands it on, so that it never closes while one server takes over from another. It
+is bound with SO_REUSEPORT: an agent that was killed finds its server serving on, starts another beside it, and
+ends the old one when the new one answers.
+"""
+
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from edgewise.errors import BadConfiguration, ChildFailed
+from edgewise.store import atomic
+
+MODULE = "edgewise.edge.serve"
+BACKLOG = 1024
+DRAIN_S = 30.0
+LOG_BYTES = 1 << 20
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+def listening(address: str) -> socket.socket:
+    """The public socket at HOST:PORT.
+
+    Raises:
+        BadConfiguration: it cannot be had.
+    """
+    host, _, port = address.rpartition(":")
+    bare = host.removeprefix("[").removesuffix("]")
+    made = socket.socket(socket.AF_INET6 if ":" in bare else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        made.bind((bare, int(port)))
+        made.listen(BACKLOG)
+    except (OSError, ValueError, OverflowError) as error:
+        made.close()
+        raise BadConfiguration(
+            f"{address} cannot be listened at: {error}", hint="another listen in agent.json"
+        ) from error
+    return made
+
+
+class Server:
+    """The server of `release` as a process.
+
+    Raises:
+        ChildFailed: it could not be started.
+    """
+
+    def __init__(
+        self,
+        release: str,
+        model: Path,
+        *,
+        private: Path,
+        public: socket.socket,
+        log: Path,
+        environment: Mapping[str, str],
+        ended: "Callable[[Server], None]" = lambda _: None,
+    ) -> None:
+        self.release, self.private, self._ended = release, private, ended
+        self.accepting = False
+        log.parent.mkdir(parents=True, exist_ok=True)
+        if log.exists() and log.stat().st_size > LOG_BYTES:
+            log.replace(log.with_suffix(".log.1"))
+        number = public.fileno()
+        try:
+            with log.open("ab") as errors:
+                self.process = subprocess.Popen(
+                    # -P: a json.py in the folder that the agent runs in is not ours to import
+                    [
+                        sys.executable,
+                        "-P",
+                        "-m",
+                        MODULE,
+                        str(model),
+                        "--http",
+                        f"unix:{private}",
+                        "--later",
+                        f"fd:{number}",
+                    ],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=errors,
+                    env=os.environ | dict(environment),
+                    pass_fds=(number,),
+                    start_new_session=True,
+                )
+        except OSError as error:
+            raise ChildFailed(f"the server could not be started: {error.strerror or error}") from error
+
+    @property
+    def pid(self) -> int:
+        """Of its process."""
+        return self.process.pid
+
+    def ready(self, timeout_s: float) -> str:
+        """Wait until it answers on its private socket; why it does not, or "".
+
+        The sentence is the server's own where it said one.
+        """
+        assert self.process.stdout is not None
+        deadline, said = time.monotonic() + timeout_s, b""
+        while b"\n" not in said:
+            readable, _, _ = select.select([self.process.stdout], [], [], max(0.0, deadline - time.monotonic()))
+            if not readable:
+                return f"its server was not ready in {timeout_s:g} s"
+            piece = os.read(self.process.stdout.fileno(), 1 << 16)
+            if not piece:
+                return how_ended(self.process.wait())
+            said += piece
+        try:
+            line = json.loads(said.partition(b"\n")[0])
+        except ValueError:
+            return f"its server said {said[:60]!r} where it should say that it is ready"
+        return "" if line.get("ready") else str(line.get("reason") or "its server is not ready")
+
+    def accept(self) -> None:
+        """Let it answer at the public socket."""
+        self.accepting = True
+        with contextlib.suppress(ProcessLookupError):
+            self.process.send_signal(signal.SIGUSR1)
+
+    def resident_bytes(self) -> int:
+        """What its process holds in memory; 0 where it has ended."""
+        try:
+            return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * PAGE_BYTES
+        except (OSError, ValueError, IndexError):
+            return 0
+
+    def stop(self, *, drain_s: float = DRAIN_S) -> None:
+        """End it: what is under way is answered first."""
+        self._ended = lambda _: None
+        with contextlib.suppress(ProcessLookupError):
+            self.process.terminate()
+        try:
+            self.process.wait(drain_s)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+        with contextlib.suppress(OSError):
+            self.private.unlink()
+
+    def wait(self) -> None:
+        """Wait for its end, and tell whoever wants to know."""
+        self.process.wait()
+        self._ended(self)
+
+
+def how_ended(code: int) -> str:
+    """The end of a server, in a sentence."""
+    if code < 0:
+        name = signal.Signals(-code).name
+        return f"its server was ended by {name}" + (" (out of memory?)" if -code == signal.SIGKILL else "")
+    return f"its server ended with exit code {code}"
+
+
+def remember(path: Path, servers: list[Server]) -> None:
+    """Write down which servers run, for an agent that comes after this one."""
+    rows = [{"pid": one.pid, "started": _started(one.pid), "release": one.release} for one in servers]
+    atomic.write(path, json.dumps(rows).encode())
+
+
+def orphans(path: Path) -> list[tuple[int, str]]:
+    """Pid and release of servers that an earlier agent started and that still run; nobody else's process is meant."""
+    try:
+        rows = json.loads(path.read_bytes())
+        return [(int(row["pid"]), str(row["release"])) for row in rows if row["started"] == _started(row["pid"]) != ""]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
+def end_orphan(pid: int, *, drain_s: float = DRAIN_S) -> None:
+    """End a server that is not our child."""
+    deadline = time.monotonic() + drain_s
+    began = _started(pid)
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, number)
+        while began and _started(pid) == began and time.monotonic() < deadline:
+            time.sleep(0.02)
+        if not began or _started(pid) != began:
+            return
+
+
+def _started(pid: int) -> str:
+    """When the process began, in the kernel's ticks; "" where there is none, or it is a zombie."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return "" if fields[0] == "Z" else fields[19]
+    except (OSError, IndexError):
+        return ""
