@@ -13,10 +13,11 @@ import tritonclient.grpc as over_grpc
 import tritonclient.http as triton
 
 from edgewise.edge.serve import health
-from edgewise.nouns import Golden
+from edgewise.nouns import Golden, Plan
 from fakes import linear
 from fakes.serve_process import ServerProcess, exchange, read_answer, request
 from fakes.served import golden, linear_folder
+from integration.test_plan import Place
 
 X = np.random.default_rng(3).standard_normal((2, linear.FEATURES)).astype(np.float32)
 Y = linear.expected("dynamic", X)
@@ -193,6 +194,20 @@ def test_the_command_becomes_the_server(folder: Path):
         assert "pydantic_core" not in mapped
         with started.connect() as connection:
             assert exchange(connection, ASK)[0] == 200
+
+
+def test_what_the_last_plan_chose_is_served(planned: tuple[Place, Plan]):
+    here, made = planned
+    x = np.load(here.folder / "eval.npz")["x"][:1]
+    with ServerProcess(here.folder / "edge.yaml", "--store", here.store, module="edgewise", verb="serve") as started:
+        assert started.ready["ready"] is True
+        with triton.InferenceServerClient(started.netloc) as client:
+            (tensor,) = client.get_model_metadata("subject")["inputs"]
+            given = triton.InferInput(tensor["name"], list(x.shape), tensor["datatype"])
+            given.set_data_from_numpy(x.astype(np.float32))
+            found = client.infer("subject", [given])
+        assert np.isfinite(found.as_numpy(found.get_response()["outputs"][0]["name"])).all()
+        assert any(made.choice in line for line in started.errors)
 
 
 @pytest.mark.parametrize(

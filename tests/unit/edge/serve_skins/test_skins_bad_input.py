@@ -358,6 +358,14 @@ def test_a_request_in_pieces_is_the_same_request(skins: Skins, piece: int):
         assert read_answer(connection)[0] == 200
 
 
+def test_http_1_0_gets_its_answer_and_the_end(skins: Skins):
+    with open_connection(skins.address) as connection:
+        connection.sendall(b"GET /v2 HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+        found = rest(connection)
+    assert found.startswith(b"HTTP/1.1 200 OK")
+    assert b"Connection: close" in found
+
+
 def test_chunked_bodies_and_leave_to_send(skins: Skins):
     body = orjson.dumps(GOOD)
     chunked = b"".join(b"%x\r\n%b\r\n" % (len(body[at : at + 9]), body[at : at + 9]) for at in range(0, len(body), 9))

@@ -135,12 +135,13 @@ class Incoming(asyncio.BufferedProtocol):
         if reading is None or parser is None:
             return
         reading.method = parser.get_method()
-        reading.last = not parser.should_keep_alive()
+        version = parser.get_http_version()
+        reading.last = version != "1.1" or not parser.should_keep_alive()
         try:
             if reading.refused is None and (self._head_size > limits.head_bytes or self._head_headers > limits.headers):
                 reading.refused = _head_too_large()
             if reading.refused is None:
-                message.check(reading, parser.get_http_version(), limits)
+                message.check(reading, version, limits)
                 self._offers = bool(parser.should_upgrade())
                 if self._offers and reading.size_bytes == UNKNOWN_SIZE:
                     raise Refusal(501, "no other protocol is offered, and least of all with a chunked body")
