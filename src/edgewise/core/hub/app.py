@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from edgewise.core.database import migrate
 from edgewise.core.database.engine import Database
-from edgewise.core.hub import fleet, openapi, reviews, routes, upkeep
+from edgewise.core.hub import fleet, kubeflow, openapi, reviews, routes, upkeep
 from edgewise.core.hub.call import SILENCE_S, Hub
 from edgewise.core.hub.calls import CALLS
 from edgewise.core.hub.guard import Guard
@@ -56,7 +56,7 @@ def make(
 
     app = Starlette(
         lifespan=life,
-        routes=[*watched, *routes.routes(CALLS, hub)],
+        routes=[*watched, *routes.routes(CALLS, hub), *kubeflow.kubeflow_routes(hub)],
         exception_handlers={404: _nowhere, 405: _nowhere, Exception: _bug},
     )
     return Guard(app, metrics=METRICS, per_s=per_s, attempts_per_s=attempts_per_s)
