@@ -1,8 +1,8 @@
 """What the registry holds, in the form of Kubeflow Model Registry's API: models, versions and artifacts as documents.
 
 A document's fields that are asked for by value stand in columns, the others beside them as they came, so that what is
-written is read again. Custom properties are tags where they are texts, and metrics where they are numbers; on a version,
-`data_digest`, `training_run`, `design_report` and `parent_version` are its lineage.
+written is read again. Custom properties are tags where they are texts, and metrics where they are numbers. On a
+version, `data_digest`, `training_run`, `design_report` and `parent_version` are its lineage.
 """
 
 import re
@@ -214,7 +214,7 @@ def _set_properties(connection: Connection, kind: Kind, number: int, custom: Map
     if rows:
         connection.execute(insert(properties), rows)
     if kind is VERSION:
-        said = {name: _text(custom, name) for name in LINEAGE if name in custom}
+        said: Document = {name: _text(custom, name) for name in LINEAGE if name in custom}
         if PARENT in custom:
             said["parent"] = _parent(connection, number, _text(custom, PARENT))
         if said:
