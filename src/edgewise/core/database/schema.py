@@ -63,6 +63,8 @@ devices = Table(
     # Reports up to here are no longer kept: what comes late is not looked up.
     Column("pruned_sequence", BigInteger, nullable=False, server_default="-1"),
     Index("ix_devices_counted", "revoked_s", "site", "status", "heard_s"),
+    Index("ix_devices_of_status", "revoked_s", "status", "id"),
+    Index("ix_devices_of_site", "revoked_s", "site", "id"),
     Index("ix_devices_booted", "booted", "site", "status", "heard_s"),
 )
 
@@ -279,4 +281,20 @@ releases = Table(
     Column("published_by", NAME, nullable=False),
     Index("ix_releases_site", "site", "published_s"),
     Index("ix_releases_model", "model_name", "model_version"),
+)
+
+rollouts = Table(
+    "rollouts",
+    metadata,
+    Column("name", NAME, primary_key=True),
+    Column("site", NAME, nullable=False),
+    Column("release", DIGEST, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("stages", JSON, nullable=False),
+    Column("stage", Integer, nullable=False),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("started_s", MOMENT, nullable=False),
+    Column("changed_s", MOMENT, nullable=False),
+    Column("abort_wanted_by", NAME, nullable=False, server_default=""),
+    Index("ix_rollouts_started_s", "started_s"),
 )

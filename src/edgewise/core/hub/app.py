@@ -19,6 +19,7 @@ from edgewise.core.hub.call import SILENCE_S, Hub
 from edgewise.core.hub.calls import CALLS
 from edgewise.core.hub.guard import Guard
 from edgewise.core.hub.metrics import METRICS
+from edgewise.core.hub.pages.site import page_routes
 from edgewise.errors import EdgewiseError, NotFound
 
 HISTORY_S = 30 * 24 * 3600
@@ -56,7 +57,7 @@ def make(
 
     app = Starlette(
         lifespan=life,
-        routes=[*watched, *routes.routes(CALLS, hub), *kubeflow.kubeflow_routes(hub)],
+        routes=[*watched, *routes.routes(CALLS, hub), *kubeflow.kubeflow_routes(hub), *page_routes(hub)],
         exception_handlers={404: _nowhere, 405: _nowhere, Exception: _bug},
     )
     return Guard(app, metrics=METRICS, per_s=per_s, attempts_per_s=attempts_per_s)

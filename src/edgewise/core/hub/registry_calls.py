@@ -118,6 +118,17 @@ ALIAS = text("alias", "An alias, such as champion.", inside="path", pattern=NAME
 DIGEST = text("digest", "sha256: and 64 hexadecimal digits.", inside="path", pattern="^sha256:[0-9a-f]{64}$")
 SITE = text("site", "Name of a site.", pattern="^[a-z0-9-]{0,63}$")
 OF_MODEL = text("model", "Name of a model.")
+OF_MODELS = (text("search", "What the name holds."), text("after", "The `next` of the page before."), LIMIT)
+OF_VERSIONS = (
+    OF_MODEL,
+    text("tag", "A tag, as name=value.", longest=520, pattern="^([^=]+=.*)?$"),
+    text("metric", "A metric with a bound, as accuracy>=0.9.", pattern=METRIC),
+    SITE,
+    text("digest", "Digest of an artifact, of data or of a design report.", pattern="^(sha256:[0-9a-f]{64})?$"),
+    text("after", "The `next` of the page before.", pattern="^[0-9]{0,15}$"),
+    LIMIT,
+)
+OF_RELEASES = (SITE, OF_MODEL, LIMIT)
 V1 = "/api/v1"
 CALLS = (
     Call(
@@ -126,7 +137,7 @@ CALLS = (
         summary="List models.",
         run=models,
         answer=ModelPage,
-        parameters=(text("search", "What the name holds."), text("after", "The `next` of the page before."), LIMIT),
+        parameters=OF_MODELS,
     ),
     Call(
         method="GET",
@@ -134,15 +145,7 @@ CALLS = (
         summary="List versions, by model, tag, metric, digest, or the site that runs them.",
         run=versions,
         answer=VersionPage,
-        parameters=(
-            OF_MODEL,
-            text("tag", "A tag, as name=value.", longest=520, pattern="^([^=]+=.*)?$"),
-            text("metric", "A metric with a bound, as accuracy>=0.9.", pattern=METRIC),
-            SITE,
-            text("digest", "Digest of an artifact, of data or of a design report.", pattern="^(sha256:[0-9a-f]{64})?$"),
-            text("after", "The `next` of the page before.", pattern="^[0-9]{0,15}$"),
-            LIMIT,
-        ),
+        parameters=OF_VERSIONS,
     ),
     Call(
         method="GET",
@@ -180,7 +183,7 @@ CALLS = (
         summary="List releases, newest first.",
         run=known_releases,
         answer=ReleasePage,
-        parameters=(SITE, OF_MODEL, LIMIT),
+        parameters=OF_RELEASES,
     ),
     Call(
         method="POST",

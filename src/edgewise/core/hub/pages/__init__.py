@@ -1,0 +1,1 @@
+"""The pages: what the API answers, as HTML. Rendered here, no script but htmx's, which is vendored (`static/`)."""
