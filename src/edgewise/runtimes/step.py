@@ -41,7 +41,7 @@ def imported(content: bytes, file: str, function: str) -> Function:
     sys.modules[module.__name__] = module  # dataclasses look there while they are made
     try:
         exec(compile(content, file, "exec"), module.__dict__)  # noqa: S102 - it is named by digest in model.json
-    except Exception as error:  # whatever the file does
+    except (Exception, SystemExit) as error:  # whatever the file does
         raise BadModel(
             f"{file} cannot be imported: {type(error).__name__}: {error}", hint=f"try: python {file}"
         ) from error

@@ -1,13 +1,19 @@
 """The core with real runtimes: a model folder in, answers out."""
 
 import asyncio
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from edgewise.edge.serve.core.opening import opened
-from edgewise.edge.serve.faults import BadRequest, Fault, NotReady, UnknownModel
+from edgewise.edge.serve.core.plane import Plane
+from edgewise.edge.serve.core.settings import Settings
+from edgewise.edge.serve.faults import BadRequest, DeadlineExceeded, Fault, NotReady, UnknownModel
+from edgewise.edge.serve.models.folder import Folder
+from edgewise.edge.serve.models.loaded import LoadedModel
 from edgewise.edge.serve.tensors import Response
 from edgewise.nouns import RuntimeName
 from fakes import linear
@@ -63,6 +69,41 @@ def test_what_does_not_fit_the_model_is_said(
         unknown = await answer(core, asked("circle", inputs))
         assert isinstance(unknown, UnknownModel)
         assert "there is no model 'circle'; there is line" in unknown.message
+        await core.stop()
+
+    on_loop(work)
+
+
+def test_inputs_of_unequal_rows_never_reach_a_batch() -> None:
+    from edgewise.edge.serve.core.check import Check
+    from edgewise.nouns import Signature, Tensor
+
+    both = tuple(Tensor(name=name, dtype="float32", shape=(f"rows_{name}", 2)) for name in "ab")
+    signature = Signature(inputs=both, outputs=both[:1])
+    request = asked("m", {"a": floats(2, 2), "b": floats(3, 2)})
+    assert [len(array) for array in Check(signature).inputs(request)] == [2, 3]
+    with pytest.raises(BadRequest, match="equally many rows, and have 2, 3"):
+        Check(signature, even=True).inputs(request)
+
+
+def test_a_deadline_that_passes_while_the_model_is_loaded_is_told(tmp_path: Path) -> None:
+    linear_folder(tmp_path)
+
+    async def work() -> None:
+        core = Plane([tmp_path], settings=Settings(lazy=True))
+        await core.start()
+        go = threading.Event()
+        whole = core.models._load
+
+        def load(folder: Folder) -> LoadedModel:
+            assert go.wait(30)
+            return whole(folder)
+
+        core.models._load = load
+        found = await answer(core, asked("line", {"x": floats(1, 6)}, deadline_s=time.monotonic() + 0.05))
+        assert isinstance(found, DeadlineExceeded)
+        go.set()
+        assert isinstance(await answer(core, asked("line", {"x": floats(1, 6)})), Response)
         await core.stop()
 
     on_loop(work)

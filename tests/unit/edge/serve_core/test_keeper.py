@@ -19,7 +19,7 @@ from edgewise.edge.serve.models import folder as folders
 from edgewise.edge.serve.models.folder import Folder
 from edgewise.edge.serve.models.keeper import Keeper
 from edgewise.edge.serve.models.loaded import LoadedModel
-from edgewise.edge.serve.models.memory import Resident, victims
+from edgewise.edge.serve.models.memory import Resident, rss_bytes, victims
 from edgewise.edge.serve.tensors import Response
 from edgewise.errors import BadModel, GoldenMissed, ModelTooLarge, NotFound, WrongBytes
 from edgewise.nouns import RuntimeName, Signature
@@ -449,6 +449,31 @@ def test_loading_does_not_hold_up_the_event_loop(tmp_path: Path) -> None:
         assert [one.state for one in core.models.index()] == ["LOADING"]
         go.set()
         assert await waiting == "1"
+        await core.stop()
+
+    on_loop(work)
+
+
+def test_loading_again_and_again_leaves_neither_memory_nor_descriptors_nor_threads_behind(
+    runtime: RuntimeName, tmp_path: Path
+) -> None:
+    linear_folder(tmp_path, runtime=runtime)
+
+    def held() -> tuple[int, int, int]:
+        return rss_bytes(), len(list(Path("/proc/self/fd").iterdir())), threading.active_count()
+
+    async def work() -> None:
+        core = await started(tmp_path)
+        for _ in range(3):
+            await core.models.load("line")
+        await version(core)
+        before = held()
+        for _ in range(6):
+            await core.models.load("line")
+            await version(core)
+        after = held()
+        assert after[0] - before[0] < 8 * MIB
+        assert after[1:] == before[1:]
         await core.stop()
 
     on_loop(work)

@@ -25,14 +25,14 @@ def outcomes(run: Run, tickets: Sequence[Ticket]) -> list[Outcome]:
     try:
         together = run([np.concatenate(column) for column in zip(*(one.inputs for one in tickets), strict=True)])
         return _apart(together, [one.rows for one in tickets])
-    except Exception:  # whatever a runtime raises: who is to blame comes out one by one
+    except (Exception, SystemExit):  # whatever a model's code raises: who is to blame comes out one by one
         return [_alone(run, one.inputs) for one in tickets]
 
 
 def _alone(run: Run, inputs: Sequence[Array]) -> Outcome:
     try:
         return run(inputs)
-    except Exception as error:  # whatever a runtime raises
+    except (Exception, SystemExit) as error:  # whatever a runtime raises, or a Python step that wants to leave
         words = " ".join(str(error).split())[:MAX_WORDS] or type(error).__name__
         return ModelFailed(f"the model failed on this input: {words}")
 

@@ -13,41 +13,50 @@ from edgewise.runtimes.samples import Array
 UNKNOWN_RANK = ("...",)
 
 
-def inputs(request: Request, signature: Signature) -> list[Array]:
-    """Inputs of `request` in the model's order, C-contiguous and of the model's dtypes.
+class Check:
+    """What a model wants of a request, worked out once.
 
-    Raises:
-        BadRequest: they do not fit.
+    Args:
+        even: every input must have as many rows as the first, for rows of several requests run together.
     """
-    given = request.inputs
-    if len(given) != len(signature.inputs):
-        raise _names(request, signature)
-    found = []
-    sizes: dict[str, int] = {}
-    for tensor in signature.inputs:
-        array = given.get(tensor.name)
-        if array is None:
-            raise _names(request, signature)
-        _datatype(request.datatypes[tensor.name], tensor)
-        _shape(array.shape, tensor, sizes)
-        found.append(array if array.flags.c_contiguous else np.ascontiguousarray(array))
-    for name in request.outputs:
-        if not any(name == tensor.name for tensor in signature.outputs):
-            known = ", ".join(tensor.name for tensor in signature.outputs)
-            raise BadRequest(f"the model {request.model} has no output {name!r}; its outputs are {known}")
-    return found
 
+    def __init__(self, signature: Signature, *, even: bool = False) -> None:
+        self._inputs = [(tensor, tensor.name, datatype(tensor)) for tensor in signature.inputs]
+        self._outputs = [tensor.name for tensor in signature.outputs]
+        self._even = even
 
-def _names(request: Request, signature: Signature) -> BadRequest:
-    wanted = ", ".join(tensor.name for tensor in signature.inputs)
-    return BadRequest(
-        f"the model {request.model} takes the inputs {wanted}, and got {', '.join(request.inputs) or 'none'}"
-    )
+    def inputs(self, request: Request) -> list[Array]:
+        """Inputs of `request` in the model's order, C-contiguous and of the model's dtypes.
 
+        Raises:
+            BadRequest: they do not fit.
+        """
+        given = request.inputs
+        if len(given) != len(self._inputs):
+            raise self._names(request)
+        found = []
+        sizes: dict[str, int] = {}
+        for tensor, name, wanted in self._inputs:
+            array = given.get(name)
+            if array is None:
+                raise self._names(request)
+            if request.datatypes[name] != wanted:
+                raise BadRequest(f"the input {name} takes {wanted}, and got {request.datatypes[name]}")
+            _shape(array.shape, tensor, sizes)
+            found.append(array if array.flags.c_contiguous else np.ascontiguousarray(array))
+        if self._even and any(len(array) != len(found[0]) for array in found):
+            rows = ", ".join(str(len(array)) for array in found)
+            raise BadRequest(f"the inputs of {request.model} must have equally many rows, and have {rows}")
+        for name in request.outputs:
+            if name not in self._outputs:
+                known = ", ".join(self._outputs)
+                raise BadRequest(f"the model {request.model} has no output {name!r}; its outputs are {known}")
+        return found
 
-def _datatype(given: str, tensor: Tensor) -> None:
-    if given != datatype(tensor):
-        raise BadRequest(f"the input {tensor.name} takes {datatype(tensor)}, and got {given}")
+    def _names(self, request: Request) -> BadRequest:
+        wanted = ", ".join(name for _, name, _ in self._inputs)
+        got = ", ".join(request.inputs) or "none"
+        return BadRequest(f"the model {request.model} takes the inputs {wanted}, and got {got}")
 
 
 def datatype(tensor: Tensor) -> str:

@@ -13,12 +13,14 @@ from edgewise.edge.serve.contract import Loaded, Observer
 from edgewise.edge.serve.core import batch
 from edgewise.edge.serve.core.answers import response
 from edgewise.edge.serve.core.batch import Outcome
+from edgewise.edge.serve.core.check import Check
 from edgewise.edge.serve.core.cores import Cores, Work
 from edgewise.edge.serve.core.pace import Pace
 from edgewise.edge.serve.core.queue import Queue
 from edgewise.edge.serve.core.settings import Settings
 from edgewise.edge.serve.core.ticket import Ticket
 from edgewise.edge.serve.faults import DeadlineExceeded, Fault, Overloaded
+from edgewise.edge.serve.models.probe import batched
 
 BATCH_REQUESTS = 32
 HEADROOM = 1.25
@@ -51,6 +53,9 @@ class Lane:
     """Requests of one loaded model.
 
     Attributes:
+        batched: requests have rows.
+        together: rows of several requests run together.
+        check: whether a request fits the model.
         virtual_s: how much of the cores it has had, for fairness.
     """
 
@@ -67,6 +72,9 @@ class Lane:
         self.loaded = loaded
         self.threads = loaded.threads
         self.virtual_s = 0.0
+        self.batched = batched(loaded.signature)
+        self.together = loaded.batch_limit > 1
+        self.check = Check(loaded.signature, even=self.together)
         self.pace = Pace(loaded.run_s, loaded.batch_limit)
         self._turns = turns
         self._cores = cores

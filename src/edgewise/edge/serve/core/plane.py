@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from edgewise.edge.serve.contract import Done, Observer
-from edgewise.edge.serve.core import check
 from edgewise.edge.serve.core.cores import Cores
 from edgewise.edge.serve.core.lane import Lane
 from edgewise.edge.serve.core.settings import Settings
@@ -15,7 +14,6 @@ from edgewise.edge.serve.core.ticket import DEFAULT_PRIORITY, Ticket
 from edgewise.edge.serve.faults import DeadlineExceeded, Fault, ModelFailed, NotReady, Overloaded
 from edgewise.edge.serve.models.keeper import Keeper
 from edgewise.edge.serve.models.loaded import LoadedModel
-from edgewise.edge.serve.models.probe import batched
 from edgewise.edge.serve.tensors import Request
 
 CLOSING = "the server is shutting down"
@@ -103,7 +101,7 @@ class Plane:
             request=request,
             done=done,
             arrived_s=time.monotonic(),
-            priority=request.priority or DEFAULT_PRIORITY,
+            priority=max(1, request.priority) if request.priority else DEFAULT_PRIORITY,
             deadline_s=math.inf if request.deadline_s is None else request.deadline_s,
         )
         if not self._open:
@@ -120,11 +118,10 @@ class Plane:
         return ticket
 
     def _enter(self, ticket: Ticket, lane: Lane) -> None:
-        signature = lane.loaded.signature
-        ticket.inputs = check.inputs(ticket.request, signature)
-        if batched(signature):
+        ticket.inputs = lane.check.inputs(ticket.request)
+        if lane.batched:
             ticket.rows = len(ticket.inputs[0])
-            if lane.loaded.batch_limit > 1:
+            if lane.together:
                 ticket.likeness = tuple([array.shape[1:] for array in ticket.inputs])
         lane.submit(ticket)
 
@@ -137,10 +134,18 @@ class Plane:
         if len(line) >= self._settings.queue_requests:
             raise Overloaded(f"{len(line)} requests wait for {key[0]} to be loaded", retry_after_s=1.0)
         line.append(ticket)
+        if ticket.deadline_s < math.inf:
+            late = DeadlineExceeded(f"{key[0]} was not loaded before the deadline")
+            self._loop.call_later(max(0.0, ticket.deadline_s - time.monotonic()), self._give_up, ticket, late)
         if len(line) == 1:
             task = self._loop.create_task(self._fetch(key))
             self._fetching.add(task)
             task.add_done_callback(self._fetching.discard)
+
+    def _give_up(self, ticket: Ticket, late: Fault) -> None:
+        """The deadline of a ticket that had to wait for its model: answered, unless it is in a lane by now."""
+        if any(ticket in line for line in self._waiting.values()):
+            ticket.answer(late)
 
     async def _fetch(self, key: Key) -> None:
         outcome: Fault | None = None
@@ -170,9 +175,6 @@ class Plane:
     def _again(self, ticket: Ticket) -> None:
         """Down the lane with a ticket that waited for its model."""
         if ticket.done is None:
-            return
-        if ticket.deadline_s < time.monotonic():
-            ticket.answer(DeadlineExceeded(f"{ticket.request.model} was loaded after the deadline"))
             return
         try:
             loaded = self.models.find(ticket.request.model, ticket.request.version)

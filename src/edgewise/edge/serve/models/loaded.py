@@ -179,7 +179,7 @@ def _pipeline(model: ServedModel, staged: Staged) -> _Part:
         curve = probed(
             whole, made_up, model.signature, delay_bound_s=model.delay_bound_ms / 1e3, examples=None, near=Near()
         )
-    except Exception as error:  # whatever a step makes of zeros
+    except (Exception, SystemExit) as error:  # whatever a step makes of zeros
         curve = Curve(limit=1, run_s=(), inline=False, why=f"its steps refuse inputs that are made up: {error}")
     return _Part(run=whole, curve=curve, inline=inline, threads=threads)
 

@@ -46,6 +46,7 @@ class Sessions:
         self._session = self._loaded(shapes, axes(signature, shapes))
         self._first_run: Run = self._session.run
         self._any: Session | None = None
+        self._kept: dict[Shapes, Session] = {}
         self._others: dict[Shapes, Session] = {}
 
     def run(self, inputs: Sequence[Array]) -> Sequence[Array]:
@@ -67,7 +68,7 @@ class Sessions:
             if self._any is None:
                 self._any = self._loaded(shapes, {})
             return self._any
-        found = self._others.get(shapes)
+        found = self._kept.get(shapes) or self._others.get(shapes)
         if found is None:
             found = self._loaded(shapes, axes(self._signature, shapes))
             if len(self._others) >= LIMIT_SHAPES:
@@ -92,7 +93,8 @@ class Sessions:
         if len(rows) < 2:
             self._any = None
         wanted = {tuple((count, *shape[1:]) for shape in self._first) for count in rows}
-        self._others = {shapes: session for shapes, session in self._others.items() if shapes in wanted}
+        self._kept = {shapes: session for shapes, session in self._others.items() if shapes in wanted}
+        self._others.clear()
 
     def _loaded(self, shapes: Shapes, fixed: dict[str, int]) -> Session:
         configuration = self._configuration
