@@ -24,14 +24,16 @@ def read_bytes(content: memoryview, count: int, name: str) -> Array:
     at, end = 0, len(content)
     if count * _LENGTH.size > end:
         raise BadRequest(f"{name!r} has {end} bytes, too few for {count} elements")
-    for _ in range(count):
-        start = at + _LENGTH.size
-        if start > end:
-            raise BadRequest(f"{name!r} ends in the midst of element {len(elements)}")
-        at = start + _LENGTH.unpack_from(content, at)[0]
-        if at > end:
-            raise BadRequest(f"{name!r} ends in the midst of element {len(elements)}")
-        elements.append(bytes(content[start:at]))
+    whole, length_at, add = bytes(content), _LENGTH.unpack_from, elements.append
+    try:
+        for _ in range(count):
+            start = at + 4
+            at = start + length_at(whole, at)[0]
+            add(whole[start:at])
+    except struct.error as error:
+        raise BadRequest(f"{name!r} ends in the midst of element {len(elements)}") from error
+    if at > end:
+        raise BadRequest(f"{name!r} ends in the midst of element {count - 1}")
     if at != end:
         raise BadRequest(f"{name!r} has {end - at} bytes after its {count} elements")
     return objects(elements)

@@ -1,11 +1,13 @@
 """What a hostile or broken client sends: the protocol's error, bounded time and memory, and the next one is served."""
 
 import contextlib
+import gc
 import socket
 import threading
 import time
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -517,3 +519,21 @@ def test_a_message_beyond_the_limit_is_refused_over_grpc(channel: Any):
     made = message()
     made.raw_input_contents[0] = b"\0" * (2 << 20)
     assert call(channel, made.SerializeToString()) == grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+def test_refused_messages_leave_nothing_behind(channel: Any):
+    """A refusal that kept its frames alive would keep the message too, until the collector comes by."""
+    content = typed("BYTES", "bytes_contents", [b"x"] * 50_000)
+    gc.collect()
+    gc.disable()
+    try:
+        before = resident_bytes()
+        for _ in range(60):
+            assert call(channel, content) == grpc.StatusCode.INVALID_ARGUMENT
+        assert resident_bytes() - before < 60 * 800_000 / 3
+    finally:
+        gc.enable()
+
+
+def resident_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096

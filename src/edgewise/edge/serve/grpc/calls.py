@@ -30,8 +30,14 @@ OPEN_TO_ALL = ("ServerLive", "ServerReady")
 class Context(Protocol):
     """What is used of grpc.aio.ServicerContext."""
 
-    async def abort(self, code: Any, details: str, trailing_metadata: tuple[tuple[str, str], ...] = ()) -> None:
-        """End the call; raises."""
+    def set_code(self, code: Any) -> None:
+        """What the call ends with."""
+
+    def set_details(self, details: str) -> None:
+        """Why, in a sentence."""
+
+    def set_trailing_metadata(self, trailing_metadata: tuple[tuple[str, str], ...]) -> None:
+        """What goes beside it."""
 
     def time_remaining(self) -> float | None:
         """Seconds until the client stops waiting."""
@@ -71,16 +77,17 @@ class Calls:
         try:
             self._admit(context)
             asked = Asked(self, content, context)
-            return await asked.answer()
         except Fault as fault:
-            await _abort(context, fault)
-            raise
+            return _failed(context, fault)
+        answer = await asked.answer()
+        return _failed(context, answer) if isinstance(answer, Fault) else answer
 
     async def _stream(self, contents: AsyncIterator[bytes], context: Context) -> AsyncIterator[bytes]:
         try:
             self._admit(context)
         except Fault as fault:
-            await _abort(context, fault)
+            _failed(context, fault)
+            return
         under_way: asyncio.Queue[Asked | Fault | None] = asyncio.Queue(STREAM_AHEAD)
 
         async def read() -> None:
@@ -156,15 +163,12 @@ class Calls:
                     raise BadRequest("the message is too long")
                 written: bytes = (await act(request_class.FromString(content))).SerializeToString()
             except DecodeError:
-                await _abort(context, BadRequest(f"this is no {name}Request"))
-                raise
+                return _failed(context, BadRequest(f"this is no {name}Request"))
             except Fault as fault:
-                await _abort(context, fault)
-                raise
+                return _failed(context, fault)
             except Exception:
                 traceback.print_exc()
-                await _abort(context, ModelFailed(BUG))
-                raise
+                return _failed(context, ModelFailed(BUG))
             return written
 
         return call
@@ -249,12 +253,8 @@ class Asked:
         """As the client named it."""
         return self._begun.request.id
 
-    async def answer(self) -> bytes:
-        """The bytes of the ModelInferResponse.
-
-        Raises:
-            Fault: there is none.
-        """
+    async def answer(self) -> bytes | Fault:
+        """The bytes of the ModelInferResponse, or why there are none."""
         try:
             outcome = await self._outcome
         except asyncio.CancelledError:
@@ -268,9 +268,7 @@ class Asked:
                 traceback.print_exc()
                 outcome = ModelFailed(f"the answer cannot be written: {error}")
         self._calls.answered(self._begun, outcome, len(written))
-        if isinstance(outcome, Fault):
-            raise outcome
-        return written
+        return outcome if isinstance(outcome, Fault) else written
 
     def cancel(self) -> None:
         """The client has gone."""
@@ -286,14 +284,20 @@ class Asked:
 async def _streamed(one: Asked | Fault) -> bytes:
     if isinstance(one, Fault):
         return writing.streamed_fault(one, "")
-    try:
-        return writing.streamed(await one.answer())
-    except Fault as fault:
-        return writing.streamed_fault(fault, one.id)
+    answer = await one.answer()
+    return writing.streamed_fault(answer, one.id) if isinstance(answer, Fault) else writing.streamed(answer)
 
 
-async def _abort(context: Context, fault: Fault) -> None:
-    await context.abort(writing.code(fault), fault.message, writing.trailers(fault))
+def _failed(context: Context, fault: Fault) -> bytes:
+    """End the call with `fault`; what it returns is not sent.
+
+    `context.abort` would do so by an exception that it keeps: a circle through every frame, and with them the request,
+    which would stay in memory until the collector comes by.
+    """
+    context.set_code(writing.code(fault))
+    context.set_details(fault.message)
+    context.set_trailing_metadata(writing.trailers(fault))
+    return b""
 
 
 def _header(context: Context, name: str) -> str:

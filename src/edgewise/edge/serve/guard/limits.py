@@ -27,7 +27,7 @@ class Limits:
 
     body_bytes: int = 64 << 20
     json_bytes: int = 8 << 20
-    elements: int = 2 << 20
+    elements: int = 1 << 20
     under_way_bytes: int = 256 << 20
     head_bytes: int = 16 << 10
     headers: int = 64
