@@ -185,6 +185,7 @@ class Probe:
 
     http_get: HttpGet | None = None
     exec: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    initial_delay_seconds: int | None = None
     period_seconds: int | None = None
     timeout_seconds: int | None = None
     failure_threshold: int | None = None

@@ -6,13 +6,26 @@ device.
 
 from dataclasses import dataclass, replace
 
-from edgewise.build.nodes.description import MOUNTED, File, Workload
+from edgewise.build.nodes.description import HEALTH_COMMAND, MOUNTED, File, Workload
 from edgewise.build.nodes.kubernetes import pod as pods
-from edgewise.build.nodes.kubernetes.objects import HostPath, Metadata, Object, PodSpec, Volume, VolumeMount, written
+from edgewise.build.nodes.kubernetes.objects import (
+    Container,
+    HostPath,
+    Metadata,
+    Object,
+    PodSpec,
+    Probe,
+    Volume,
+    VolumeMount,
+    written,
+)
 from edgewise.build.nodes.quadlet import compose, unit
 from edgewise.build.nodes.quadlet.compose import MODEL_STORE, Layout
 from edgewise.build.nodes.quadlet.unit import Section, Unit, literal
 from edgewise.exchange.release import Strategy
+
+KEPT_INIT = {"io.podman.annotations.init.container.type": "always"}
+"""Podman 4.3 fails where it removes an init container that has just ended; kept, it also runs at every start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,13 +59,14 @@ def played(workload: Workload, layout: Layout) -> Played:
             Section(name="Install", entries=(("WantedBy", "multi-user.target"),)),
         ),
     )
+    # Podman takes no longer values than 63 characters, in labels and annotations alike: the digest lacks its last digit
     labels = {compose.RELEASE_LABEL: workload.release.removeprefix("sha256:")[:63], compose.SITE_LABEL: workload.site}
     return Played(
         unit=made,
         pod=Object(
             api_version="v1",
             kind="Pod",
-            metadata=Metadata(name=workload.name, labels=labels, annotations={compose.RELEASE_LABEL: workload.release}),
+            metadata=Metadata(name=workload.name, labels=labels, annotations=KEPT_INIT),
             spec=_pod(workload),
         ),
     )
@@ -60,14 +74,34 @@ def played(workload: Workload, layout: Layout) -> Played:
 
 def _pod(workload: Workload) -> PodSpec:
     made = pods.pod(workload, pods.Source(claim="unused"))
-    made = replace(made, automount_service_account_token=None, node_selector={}, tolerations=())
-    if workload.strategy is not Strategy.EXTERNAL:
-        return made
-    folder = f"{MODEL_STORE}/{workload.model_digest.replace(':', '/')}"
-    mount = VolumeMount(name=pods.MODEL, mount_path=MOUNTED, read_only=True)
-    volume = Volume(name=pods.MODEL, host_path=HostPath(path=folder, type="Directory"))
+    if workload.strategy is Strategy.EXTERNAL:
+        folder = f"{MODEL_STORE}/{workload.model_digest.replace(':', '/')}"
+        mount = VolumeMount(name=pods.MODEL, mount_path=MOUNTED, read_only=True)
+        volume = Volume(name=pods.MODEL, host_path=HostPath(path=folder, type="Directory"))
+        made = replace(
+            made,
+            containers=(pods.server(workload, MOUNTED, (mount,)),),
+            volumes=(*(one for one in made.volumes if one.name != pods.MODEL), volume),
+        )
     return replace(
         made,
-        containers=(pods.server(workload, MOUNTED, (mount,)),),
-        volumes=(*(one for one in made.volumes if one.name != pods.MODEL), volume),
+        containers=tuple(map(_for_podman, made.containers)),
+        automount_service_account_token=None,
+        node_selector={},
+        tolerations=(),
     )
+
+
+def _for_podman(container: Container) -> Container:
+    """Ports are published by the unit alone, for older Podmans would open them to everyone.
+
+    Podman asks a pod's HTTP probes by curl, which images have not: the server is asked in its own container.
+    """
+    alive = Probe(
+        exec={"command": list(HEALTH_COMMAND)},
+        initial_delay_seconds=60,
+        period_seconds=30,
+        timeout_seconds=5,
+        failure_threshold=3,
+    )
+    return replace(container, ports=(), startup_probe=None, readiness_probe=None, liveness_probe=alive)
