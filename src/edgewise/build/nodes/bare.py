@@ -125,50 +125,50 @@ def _health(workload: Workload, layout: BareLayout) -> list[Unit]:
     """Asked every 30 s; who does not answer is started again."""
     name = workload.name
     url = f"http://{layout.address}:{layout.port}/v2/health/ready"
-    asking = Unit(
-        name=f"{name}-health.service",
-        sections=(
-            Section(
-                name="Unit",
-                entries=(
-                    ("Description", literal(f"Edgewise: whether {name} is well")),
-                    ("Requisite", f"{name}.service"),
-                    ("After", f"{name}.service"),
-                    ("OnFailure", f"{name}-unwell.service"),
+    ask = words([layout.python, "-m", "edgewise.edge.serve.health", url])
+    bound = ("After", f"{name}.service")
+    return [
+        _oneshot(
+            f"{name}-health",
+            f"whether {name} is well",
+            ask,
+            unit_entries=(("Requisite", f"{name}.service"), bound, ("OnFailure", f"{name}-unwell.service")),
+            service_entries=tuple((key, value) for key, value in HARDENING if key != "RestrictNamespaces"),
+        ),
+        _oneshot(
+            f"{name}-unwell",
+            f"{name} is not well, start it again",
+            words([SYSTEMCTL, "restart", f"{name}.service"]),
+        ),
+        Unit(
+            name=f"{name}-health.timer",
+            sections=(
+                Section(
+                    name="Unit",
+                    entries=(
+                        ("Description", literal(f"Edgewise: ask whether {name} is well")),
+                        ("BindsTo", f"{name}.service"),
+                        bound,
+                    ),
                 ),
-            ),
-            Section(
-                name="Service",
-                entries=(
-                    ("Type", "oneshot"),
-                    ("ExecStart", words([layout.python, "-m", "edgewise.edge.serve.health", url])),
-                    *((key, value) for key, value in HARDENING if key != "RestrictNamespaces"),
-                ),
+                Section(name="Timer", entries=(("OnActiveSec", "90"), ("OnUnitInactiveSec", "30"))),
             ),
         ),
-    )
-    restarting = Unit(
-        name=f"{name}-unwell.service",
+    ]
+
+
+def _oneshot(
+    name: str,
+    described: str,
+    command: str,
+    *,
+    unit_entries: tuple[tuple[str, str], ...] = (),
+    service_entries: tuple[tuple[str, str], ...] = (),
+) -> Unit:
+    return Unit(
+        name=f"{name}.service",
         sections=(
-            Section(name="Unit", entries=(("Description", literal(f"Edgewise: {name} is not well, start it again")),)),
-            Section(
-                name="Service",
-                entries=(("Type", "oneshot"), ("ExecStart", words([SYSTEMCTL, "restart", f"{name}.service"]))),
-            ),
+            Section(name="Unit", entries=(("Description", literal(f"Edgewise: {described}")), *unit_entries)),
+            Section(name="Service", entries=(("Type", "oneshot"), ("ExecStart", command), *service_entries)),
         ),
     )
-    timer = Unit(
-        name=f"{name}-health.timer",
-        sections=(
-            Section(
-                name="Unit",
-                entries=(
-                    ("Description", literal(f"Edgewise: ask whether {name} is well")),
-                    ("BindsTo", f"{name}.service"),
-                    ("After", f"{name}.service"),
-                ),
-            ),
-            Section(name="Timer", entries=(("OnActiveSec", "90"), ("OnUnitInactiveSec", "30"))),
-        ),
-    )
-    return [asking, restarting, timer]

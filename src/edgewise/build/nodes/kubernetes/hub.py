@@ -121,7 +121,7 @@ def _hub(layout: HubLayout) -> Object:
     server = Container(
         name=HUB,
         image=layout.image,
-        args=("hub",),
+        command=("edgewise", "hub"),
         env=environment,
         ports=(ContainerPort(name="http", container_port=PORT),),
         resources=Resources(requests={"cpu": "100m", "memory": "256Mi"}, limits={"memory": "1Gi"}),
