@@ -133,9 +133,12 @@ def test_all_strategies_answer_the_same_from_the_units_that_are_generated(
             run(*podman, "healthcheck", "run", workload.name)
             asked = ("inspect", "--format", f'{{{{index .Config.Labels "{compose.RELEASE_LABEL}"}}}}', workload.name)
             assert run(*podman, *asked).strip() == workload.release
+            assert (
+                run(*podman, "inspect", "--format", "{{.HostConfig.ReadonlyRootfs}}", workload.name).strip() == "true"
+            )
             (limit,) = run(*podman, "inspect", "--format", "{{.HostConfig.Memory}}", workload.name).split()
             assert int(limit) == workload.memory_bytes
-            write = [*podman, "exec", workload.name, "/usr/bin/python3", "-c", "open('/srv/x', 'w')"]
+            write = [*podman, "exec", workload.name, "/usr/bin/python3", "-c", "open('/x', 'w')"]
             with pytest.raises(AssertionError, match=r"[Rr]ead-only|denied"):
                 run(*write)
     for way, answer in found.items():
