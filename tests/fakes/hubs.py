@@ -102,7 +102,7 @@ def serving(database: Database, **settings: float) -> Iterator[httpx.Client]:
     """A hub on a free port of this machine, and a client that knows where."""
     made = app.make(database, **settings)  # type: ignore[arg-type]
     listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(made, log_level="error", access_log=False, timeout_graceful_shutdown=5))
+    server = uvicorn.Server(uvicorn.Config(made, log_config=None, access_log=False, timeout_graceful_shutdown=5))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     try:
