@@ -253,7 +253,8 @@ class TestSwapping:
             with pytest.raises(ModelFailed, match="has the digest"):
                 await core.models.load("line")
             assert await version(core) == "1"
-            await core.reload()
+            with pytest.raises(WrongBytes, match="has the digest"):
+                await core.reload()
             assert await version(core) == "1"
             (two,) = [one for one in core.models.index() if one.version == "2"]
             assert "has the digest" in two.reason

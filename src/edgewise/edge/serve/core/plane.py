@@ -62,7 +62,7 @@ class Plane:
         """Read the model folders again: what is newer takes over, what fails leaves what serves in place.
 
         Raises:
-            EdgewiseError: the folders cannot be read; everything serves on as it is.
+            EdgewiseError: what could not be read or loaded, the first of it; what served serves on.
         """
         await self.models.reread(lazy=self._settings.lazy)
 

@@ -189,15 +189,22 @@ class Keeper:
         """Read all folders again: what changed takes over, what has gone is unloaded.
 
         Raises:
-            EdgewiseError: the folders cannot be read; everything serves on as it is.
+            EdgewiseError: the folders cannot be read, and everything serves on as it is; or a model cannot be loaded
+                anew: the first fault, when all others were tried.
         """
         catalogue = await self._scanned()
         self._faults = catalogue.faults
         for name in [name for name in self._entries if name not in catalogue.folders]:
             await self.unload(name)
             del self._entries[name], self._serving[name]
+        failed = []
         for name in catalogue.folders:
-            await self._reread_one(name, catalogue, lazy=lazy)
+            try:
+                await self._reread_one(name, catalogue, lazy=lazy)
+            except EdgewiseError as error:
+                failed.append(error)
+        if failed:
+            raise failed[0]
 
     async def _reread_one(self, name: str, catalogue: Catalogue, *, lazy: bool) -> None:
         newest = catalogue.newest(name)
@@ -212,6 +219,7 @@ class Keeper:
             await self._swap(newest)
         except EdgewiseError as error:
             self._entries[name][newest.model.version].reason = error.message
+            raise
 
     async def close(self) -> None:
         """Free every model."""
