@@ -3,14 +3,14 @@
     python bench/build.py --folder ~/.cache/edgewise-bench [--rounds 5] [--megabytes 16] [--write]
 
 Needs buildah, mmdebstrap and docker-registry, root, and the network the first time: packages are kept in the folder.
-Both builders put the same files on the same layers: what buildah starts from is our inference image without a model.
-Its Containerfile is `FROM` that image and `COPY` of the model folder; it stores by overlay, as it does by itself, and
-runs with --isolation chroot. Rounds are interleaved, each with weights of its own; medians, the least and the most.
+The equivalent Containerfile begins with Debian, python3 and pip, installs the server's packages from wheels that lie
+beside it, and copies Edgewise and the model. buildah builds it as it does by default, with --layers, and, so that
+nothing is compared but the last step, as one COPY upon our own image; it stores by overlay, with --isolation chroot.
+Rounds are interleaved, each with weights of its own.
 
 What `edgewise build` does beside, reading the plan and the golden's predictions from the store, takes 0.02 s and is in
-no figure. The pip image is Debian with python3 and pip, and what pip installs for the same server: onnxruntime, uvloop,
-httptools and orjson with all their dependencies; Edgewise's own sources are in both. It is packed by our own packer, so
-that contents are compared and not compressors.
+no figure. The image by pip is the same Containerfile's contents, packed by our own packer, so that contents are
+compared and not compressors.
 """
 
 import argparse
@@ -52,6 +52,20 @@ from edgewise.store.steps import Store
 README = Path(__file__).with_name("README.md")
 MARK, END = "<!-- written by bench/build.py --write -->", "<!-- end of what bench/build.py wrote -->"
 PIP = ("onnxruntime", "uvloop", "httptools", "orjson")
+DEFAULT, CACHED, OUR_LAYERS = "buildah bud", "buildah bud --layers", "buildah bud on our image"
+WAYS = (DEFAULT, CACHED, OUR_LAYERS)
+"""The equivalent Containerfile as it is built by default, and with intermediate layers kept; and a Containerfile of one
+COPY upon our own image without a model, which no Containerfile could have made."""
+CONTAINERFILE = f"""
+FROM localhost/debian-python
+COPY wheels /wheels
+RUN python3 -m pip install --quiet --break-system-packages --no-index --find-links=/wheels {" ".join(PIP)}
+COPY edgewise /usr/local/lib/python3.11/dist-packages/edgewise
+COPY models /models
+ENV PYTHONUNBUFFERED=1 ORT_DISABLE_TELEMETRY=1 EDGEWISE_MODEL=/models
+USER 65532:65532
+ENTRYPOINT ["/usr/bin/python3", "-m", "edgewise.edge.serve"]
+"""
 MB = 1e6
 
 
@@ -80,70 +94,70 @@ def main() -> None:
 
 
 def updates(folder: Path, rounds: int, megabytes: int) -> list[str]:
-    """Rebuild and push with only the model changed, in turn with buildah."""
+    """Rebuild and push with only the model changed, in turn with buildah in its three ways."""
     store = Store(folder / "store")
-    peer = Buildah(folder)
-    peer.clear()
-    took: dict[str, list[float]] = {name: [] for name in ("rebuild", "compress", "push", "bud", "bud push")}
-    moved: dict[str, list[float]] = {"ours": [], "buildah": []}
+    python = python_root(folder)
+    peers = [Buildah(folder, way, store, python) for way in WAYS]
+    took: dict[str, list[float]] = {}
     with registry(folder) as (host, data):
-        first = built(store, model(store, -1, megabytes))
-        push(store, first, host)
-        peer.start(store, first[Strategy.EXTERNAL], host)
-        peer.model(store, model(store, -1, megabytes))
-        peer.bud()
-        peer.push(host)
+        first = model(store, -1, megabytes)
+        made = built(store, first)
+        push(store, made, host)
+        for peer in peers:
+            peer.start(made[Strategy.EXTERNAL], host)
+            peer.turn(first, host, data, {})
         for number in range(rounds):
-            new = model(store, number, megabytes)
-            turns: list[Callable[[], None]] = [
-                lambda new=new: ours(store, new, host, data, took, moved),  # type: ignore[misc]
-                lambda new=new: peer.turn(store, new, host, data, took, moved),  # type: ignore[misc]
-            ]
+            new = model(store, time.time_ns() + number, megabytes)  # never one that the store has packed already
+            turns: list[Callable[[], None]] = [lambda new=new: ours(store, new, host, data, took)]  # type: ignore[misc]
+            turns += [lambda new=new, peer=peer: peer.turn(new, host, data, took) for peer in peers]  # type: ignore[misc]
             for turn in turns if number % 2 else reversed(turns):
                 turn()
-    beyond = [a - b for a, b in zip(took["rebuild"], took["compress"], strict=True)]
-    speed = [
-        (c + d) / (a + b) for a, b, c, d in zip(*(took[k] for k in ("rebuild", "push", "bud", "bud push")), strict=True)
-    ]
-    only_build = [b / a for a, b in zip(took["rebuild"], took["bud"], strict=True)]
-    bytes_ratio = [a / b for a, b in zip(moved["ours"], moved["buildah"], strict=True)]
+    names = ["edgewise", *WAYS]
     rows = [
-        ("rebuild", "", spread(took["rebuild"], "s"), spread(took["bud"], "s")),
-        ("rebuild without compression of the model", "at most 1 s", spread(beyond, "s"), ""),
-        ("push", "", spread(took["push"], "s"), spread(took["bud push"], "s")),
-        (
-            "bytes that the registry gained",
-            "the model's layer",
-            spread(moved["ours"], "MB"),
-            spread(moved["buildah"], "MB"),
-        ),
-        ("rebuild and push, buildah over ours", "at least 5", spread(speed, "times"), ""),
-        ("rebuild alone, buildah over ours", "", spread(only_build, "times"), ""),
-        ("bytes, ours over buildah's", "", spread(bytes_ratio, "times"), ""),
+        ["rebuild", *(spread(took[f"{name} build"], "s") for name in names)],
+        ["push", *(spread(took[f"{name} push"], "s") for name in names)],
+        ["bytes that the registry gained", *(spread(took[f"{name} bytes"], "MB") for name in names)],
+        ["rebuild and push, as many times as edgewise", "1", *(ratio(took, name) for name in WAYS)],
     ]
+    beyond = [a - b for a, b in zip(took["edgewise build"], took["compress"], strict=True)]
     head = (
-        f"A new model of {megabytes} MB of float32 weights on ONNX Runtime's inference image, {rounds} rounds, zstd"
-        f" {compress.ZSTD_LEVEL}; buildah {peer.version}, overlay."
+        f"A new model of {megabytes} MB of float32 weights in an inference image with ONNX Runtime, {rounds} rounds,"
+        f" interleaved; median (least to most). zstd {compress.ZSTD_LEVEL};"
+        f" {run('buildah', '--version').strip()}, overlay."
         f" Load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores."
     )
-    return [head, "", *table(("figure", "asked for", "edgewise", "buildah"), rows)]
+    sentence = (
+        f"Without the compression of the model our rebuild takes {spread(beyond, 's')}; asked for is at most 1 s."
+        " Asked for is at least 5 times as fast as `buildah bud` of the equivalent Containerfile."
+    )
+    return [head, "", *table(("figure", *names), rows), "", sentence]
 
 
-def ours(
-    store: Store, new: ModelFolder, host: str, data: Path, took: dict[str, list[float]], moved: dict[str, list[float]]
-) -> None:
+def ratio(took: dict[str, list[float]], name: str) -> str:
+    """How many times as long as ours the peer's build and push take, round by round."""
+    keys = ("edgewise build", "edgewise push", f"{name} build", f"{name} push")
+    found = [(c + d) / (a + b) for a, b, c, d in zip(*(took[key] for key in keys), strict=True)]
+    return spread(found, "")
+
+
+def note(took: dict[str, list[float]], key: str, value: float) -> None:
+    """Add a figure."""
+    took.setdefault(key, []).append(value)
+
+
+def ours(store: Store, new: ModelFolder, host: str, data: Path, took: dict[str, list[float]]) -> None:
     before, started = grown(data), time.perf_counter()
     made = built(store, new)
-    took["rebuild"].append(time.perf_counter() - started)
+    note(took, "edgewise build", time.perf_counter() - started)
     started = time.perf_counter()
     push(store, made, host)
-    took["push"].append(time.perf_counter() - started)
-    moved["ours"].append((grown(data) - before) / MB)
-    content = [b"".join(part for one in new.files for part in [store.blobs.get(one.digest)])]
+    note(took, "edgewise push", time.perf_counter() - started)
+    note(took, "edgewise bytes", (grown(data) - before) / MB)
+    content = [store.blobs.get(one.digest) for one in new.files]
     started = time.perf_counter()
     for _ in compress.compressed(iter(content), Compression.ZSTD):
         pass
-    took["compress"].append(time.perf_counter() - started)
+    note(took, "compress", time.perf_counter() - started)
 
 
 def built(store: Store, new: ModelFolder) -> dict[Strategy, Made]:
@@ -185,78 +199,54 @@ def model(store: Store, seed: int, megabytes: int) -> ModelFolder:
 
 
 class Buildah:
-    """The peer, with storage of its own below the folder."""
+    """The peer, one way of using it, with storage of its own below the folder."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder / "buildah"
+    def __init__(self, folder: Path, way: str, store: Store, python: Path) -> None:
+        self._way, self._store, self._python = way, store, python
+        self._wheels = folder / "wheels"
+        self._folder = folder / f"buildah-{WAYS.index(way)}"
         self._context = self._folder / "context"
         root = ["--root", str(self._folder / "root"), "--runroot", str(self._folder / "run")]
         self._argv = ["buildah", *root, "--storage-driver", "overlay"]
-
-    @property
-    def version(self) -> str:
-        """Of the peer."""
-        return run("buildah", "--version").split()[2]
-
-    def clear(self) -> None:
-        """Remove what earlier runs left."""
         if self._folder.exists():
             subprocess.run([*self._argv, "rmi", "--all", "--force"], capture_output=True, check=False)
             shutil.rmtree(self._folder, ignore_errors=True)
         self._context.mkdir(parents=True)
 
-    def start(self, store: Store, plain: Made, host: str) -> None:
-        """Pull our inference image without a model, which is what the Containerfile builds upon."""
-        with Registry(host, "plain") as there:
-            copy(Layout(store.folder), there, plain.roots["inference"].digest, to="1")
-        run(*self._argv, "pull", "-q", "--tls-verify=false", f"{host}/plain:1")
-        (self._folder / "Containerfile").write_text(f"FROM {host}/plain:1\nCOPY models /models/\n")
+    def start(self, plain: Made, host: str) -> None:
+        """Have what the Containerfile begins with: Debian with Python and pip, or our image without a model."""
+        if self._way == OUR_LAYERS:
+            with Registry(host, "plain") as there:
+                copy(Layout(self._store.folder), there, plain.roots["inference"].digest, to="1")
+            run(*self._argv, "pull", "-q", "--tls-verify=false", f"{host}/plain:1")
+            text = f"FROM {host}/plain:1\nCOPY models /models/\n"
+        else:
+            container = run(*self._argv, "from", "scratch").strip()
+            run(*self._argv, "add", "-q", container, str(self._python), "/")
+            run(*self._argv, "commit", "-q", "--rm", container, "debian-python")
+            shutil.copytree(self._wheels, self._context / "wheels")
+            source = Path(edgewise.__file__).parent
+            shutil.copytree(source, self._context / "edgewise", ignore=shutil.ignore_patterns("__pycache__"))
+            text = CONTAINERFILE
+        (self._folder / "Containerfile").write_text(text)
 
-    def model(self, store: Store, new: ModelFolder) -> None:
-        """The model folder as files, as a person would have it beside the Containerfile."""
-        models = self._context / "models"
+    def turn(self, new: ModelFolder, host: str, data: Path, took: dict[str, list[float]]) -> None:
+        """One round: build and push, timed."""
+        models = self._context / "models"  # as a person has them beside the Containerfile
         shutil.rmtree(models, ignore_errors=True)
         models.mkdir()
         for one in new.files:
-            (models / one.name).write_bytes(store.blobs.get(one.digest))
-
-    def bud(self) -> None:
-        """Build."""
-        argv = [
-            "bud",
-            "-q",
-            "--pull-never",
-            "--isolation",
-            "chroot",
-            "-t",
-            "bench",
-            "-f",
-            str(self._folder / "Containerfile"),
-        ]
-        run(*self._argv, *argv, str(self._context))
-
-    def push(self, host: str) -> None:
-        """Push."""
-        run(*self._argv, "push", "-q", "--tls-verify=false", "bench", f"docker://{host}/buildah:1")
-
-    def turn(
-        self,
-        store: Store,
-        new: ModelFolder,
-        host: str,
-        data: Path,
-        took: dict[str, list[float]],
-        moved: dict[str, list[float]],
-    ) -> None:
-        """One round: build and push, timed."""
-        self.model(store, new)
+            (models / one.name).write_bytes(self._store.blobs.get(one.digest))
+        cached = ["--layers"] if self._way == CACHED else []
+        argv = ["bud", "-q", *cached, "--pull-never", "--isolation", "chroot", "-t", "bench"]
         before, started = grown(data), time.perf_counter()
-        self.bud()
-        took["bud"].append(time.perf_counter() - started)
+        run(*self._argv, *argv, "-f", str(self._folder / "Containerfile"), str(self._context))
+        note(took, f"{self._way} build", time.perf_counter() - started)
         started = time.perf_counter()
-        self.push(host)
-        took["bud push"].append(time.perf_counter() - started)
-        moved["buildah"].append((grown(data) - before) / MB)
+        name = f"docker://{host}/buildah-{WAYS.index(self._way)}:1"
+        run(*self._argv, "push", "-q", "--tls-verify=false", "bench", name)
+        note(took, f"{self._way} push", time.perf_counter() - started)
+        note(took, f"{self._way} bytes", (grown(data) - before) / MB)
 
 
 # --- sizes -----------------------------------------------------------------------------------------
@@ -302,15 +292,12 @@ def pip_image(folder: Path, store: Store) -> tuple[int, int]:
     root = folder / "pip-root"
     if not (root / "done").exists():
         shutil.rmtree(root, ignore_errors=True)
-        run("mmdebstrap", "--quiet", "--variant=minbase", "--include=python3,python3-pip", "bookworm", str(root))
+        run("cp", "-a", str(python_root(folder)), str(root))
         target = root / "usr/local/lib/python3.11/dist-packages"
-        argv = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(target), "--python-version=3.11"]
-        run(*argv, "--only-binary=:all:", "--implementation=cp", "--platform=manylinux_2_28_x86_64", *_tags(), *PIP)
-        shutil.copytree(
-            Path(edgewise.__file__).parent, target / "edgewise", ignore=shutil.ignore_patterns("__pycache__")
-        )
-        for cache in ("var/cache/apt", "var/lib/apt/lists"):  # as every guide has it
-            shutil.rmtree(root / cache, ignore_errors=True)
+        argv = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--find-links", str(folder / "wheels")]
+        run(*argv, "--target", str(target), "--python-version=3.11", "--only-binary=:all:", *_tags(), *PIP)
+        source = Path(edgewise.__file__).parent
+        shutil.copytree(source, target / "edgewise", ignore=shutil.ignore_patterns("__pycache__"))
         (root / "done").touch()
     digest = hashlib.sha256("\n".join(sorted(map(str, _files(root)))).encode()).hexdigest()
     kept = folder / f"pip-size-{digest[:16]}.json"
@@ -322,6 +309,20 @@ def pip_image(folder: Path, store: Store) -> tuple[int, int]:
     return int(found[0]), int(found[1])
 
 
+def python_root(folder: Path) -> Path:
+    """Debian with python3 and pip, without apt's caches, as every guide has it; and `wheels/` beside it."""
+    root = folder / "python-root"
+    if not (folder / "wheels").exists():
+        shutil.rmtree(root, ignore_errors=True)
+        run("mmdebstrap", "--quiet", "--variant=minbase", "--include=python3,python3-pip", "bookworm", str(root))
+        for cache in ("var/cache/apt", "var/lib/apt/lists"):
+            shutil.rmtree(root / cache, ignore_errors=True)
+        argv = [sys.executable, "-m", "pip", "download", "--quiet", "--dest", str(folder / "wheels.new")]
+        run(*argv, "--python-version=3.11", "--only-binary=:all:", *_tags(), *PIP)
+        (folder / "wheels.new").rename(folder / "wheels")
+    return root
+
+
 def _files(root: Path) -> Iterator[Path]:
     for path in root.rglob("*"):
         if path.is_file() and not path.is_symlink() and path.name != "done":
@@ -329,7 +330,8 @@ def _files(root: Path) -> Iterator[Path]:
 
 
 def _tags() -> Sequence[str]:
-    return [f"--platform=manylinux_2_{minor}_x86_64" for minor in (27, 17)] + ["--platform=manylinux2014_x86_64"]
+    tags = [f"manylinux_2_{minor}_x86_64" for minor in (28, 27, 17)] + ["manylinux2014_x86_64"]
+    return [f"--platform={tag}" for tag in tags]
 
 
 # --- what both need --------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import ast
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import edgewise
@@ -69,6 +70,7 @@ def sources(wanted: Server, imports: Sequence[str]) -> Mapping[str, bytes]:
     """
     there = {name.partition(".")[0] for name in imports}
     there |= {PACKAGES.get(name, name.replace("-", "_")) for name in map(_bare, wanted.requirements)}
+    where = cache(lambda module: _path(module, wanted.folder))
     found: dict[str, bytes] = {}
     pending = list(wanted.entries)
     seen: set[str] = set()
@@ -77,7 +79,7 @@ def sources(wanted: Server, imports: Sequence[str]) -> Mapping[str, bytes]:
         if module in seen or _within(module, wanted.left_out):
             continue
         seen.add(module)
-        path = _path(module, wanted.folder)
+        path = where(module)
         if path is None:
             raise BadImage(
                 f"the server has no module {module}", hint="is edgewise installed whole? pip install edgewise"
@@ -85,10 +87,10 @@ def sources(wanted: Server, imports: Sequence[str]) -> Mapping[str, bytes]:
         content = path.read_bytes()
         found[f"{PACKAGE}/{path.relative_to(wanted.folder)}"] = content
         pending += [".".join(module.split(".")[:depth]) for depth in range(1, module.count(".") + 1)]
-        for name in _imports(ast.parse(content), module, is_package=path.stem == "__init__"):
+        for name in _imports(content, module, is_package=path.stem == "__init__"):
             top = name.partition(".")[0]
             if top == PACKAGE:
-                pending += [one for one in (name, name.rpartition(".")[0]) if _path(one, wanted.folder)][:1]
+                pending += [one for one in (name, name.rpartition(".")[0]) if where(one)][:1]
             elif top not in there and top not in sys.stdlib_module_names:
                 raise BadImage(
                     f"{module} imports {top}, which an inference image has not", hint="this is a bug: report it"
@@ -129,24 +131,32 @@ def _path(module: str, folder: Path) -> Path | None:
     return path if path.is_file() else None
 
 
-def _imports(tree: ast.Module, module: str, *, is_package: bool) -> Iterator[str]:
+@cache
+def _imports(content: bytes, module: str, *, is_package: bool) -> tuple[str, ...]:
     """Names that the module imports when it runs, anywhere in it: of types alone, and where it can do without, not."""
-    package = module if is_package else module.rpartition(".")[0]
-    pending: list[ast.AST] = list(tree.body)
-    while pending:
-        node = pending.pop()
-        if isinstance(node, ast.Import):
-            yield from (name.name for name in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            above = package.rsplit(".", node.level - 1)[0] if node.level > 1 else package
-            base = ".".join(part for part in (above if node.level else "", node.module or "") if part)
-            yield from (f"{base}.{name.name}" for name in node.names)
-        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
-            pending += node.orelse
-        elif isinstance(node, ast.Try) and any("ImportError" in ast.dump(one) for one in node.handlers):
-            pending += [*node.orelse, *node.finalbody, *(step for one in node.handlers for step in one.body)]
-        else:
-            pending += list(ast.iter_child_nodes(node))
+    return tuple(_walked(ast.parse(content).body, module if is_package else module.rpartition(".")[0]))
+
+
+def _walked(body: Sequence[ast.stmt], package: str) -> Iterator[str]:
+    """What statements import: only statements do, so that expressions are not looked at."""
+    for node in body:
+        match node:
+            case ast.Import(names=names):
+                yield from (name.name for name in names)
+            case ast.ImportFrom(module=name, names=names, level=level):
+                above = package.rsplit(".", level - 1)[0] if level > 1 else package
+                base = ".".join(part for part in (above if level else "", name or "") if part)
+                yield from (f"{base}.{one.name}" for one in names)
+            case ast.If(test=test, orelse=others) if "TYPE_CHECKING" in ast.dump(test):
+                yield from _walked(others, package)
+            case ast.Try(handlers=handlers) if any("ImportError" in ast.dump(one) for one in handlers):
+                yield from _walked([*node.orelse, *node.finalbody], package)
+                yield from (name for one in handlers for name in _walked(one.body, package))
+            case _:
+                for inner in ("body", "orelse", "finalbody"):
+                    yield from _walked(getattr(node, inner, ()), package)
+                for case in (*getattr(node, "handlers", ()), *getattr(node, "cases", ())):
+                    yield from _walked(case.body, package)
 
 
 def _bare(requirement: str) -> str:
