@@ -63,7 +63,9 @@ Anything else that escapes is a bug and keeps its traceback.
     ├── BelowThreshold           77   fewer keys than the role needs
     ├── RolloutRefused           78   a rollout that does not stand so that this could be done
     ├── MetadataExpired          79   release metadata whose time is over: sign it again
-    └── TrainingFailed           80   the training command of a new round ended with an error
+    ├── TrainingFailed           80   the training command of a new round ended with an error
+    ├── NotEnrolled              81   no device is enrolled here
+    └── NoRollback               83   there is no earlier release on this device
 """
 
 from collections.abc import Sequence
@@ -475,3 +477,15 @@ class TrainingFailed(EdgewiseError):
     def __init__(self, message: str, *, log: str = "", hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.log = log
+
+
+class NotEnrolled(BadInput):
+    """No device is enrolled here."""
+
+    exit_code = 81
+
+
+class NoRollback(EdgewiseError):
+    """There is no earlier release on this device."""
+
+    exit_code = 83

@@ -111,7 +111,7 @@ class Device:
         signing.keep_key(key, root / "device.key")
         device = signing.device_id(signing.public_bytes(key))
         settings.keep_identity(root, Identity(device=device, site="press-line"))
-        given = {"tree": [site.tree.base], "listen": f"127.0.0.1:{self.port}", "poll_s": 1.0, "steady_s": 5.0}
+        given = {"tree": [site.tree.base], "listen": f"127.0.0.1:{self.port}", "poll_s": 2.0, "steady_s": 5.0}
         settings.keep(root, **{**given, **chosen})
         self.disk = Disk(root)
         self.process: subprocess.Popen[bytes] | None = None
@@ -125,11 +125,13 @@ class Device:
             self.process.wait(PATIENCE_S)
         self._end_orphans()
 
-    def start(self, *arguments: str) -> None:
-        """Start its agent."""
+    def start(self, *, mortal: int = 0) -> None:
+        """Start its agent; `mortal`: it is killed after so many lines of its journal."""
         log = (self.root / "agent.log").open("ab")
         command = [sys.executable, "-P", "-m", "edgewise.edge.agent", str(self.root)]
-        self.process = subprocess.Popen([*command, *arguments], stdout=log, stderr=log)
+        if mortal:
+            command = [sys.executable, str(Path(__file__).with_name("mortal_agent.py")), str(self.root), str(mortal)]
+        self.process = subprocess.Popen(command, stdout=log, stderr=log)
         log.close()
 
     def kill(self) -> None:
@@ -140,6 +142,10 @@ class Device:
 
     def power_cut(self) -> None:
         self.kill()
+        self._end_orphans()
+
+    def kill_servers(self) -> None:
+        """As the kernel does where memory runs out."""
         self._end_orphans()
 
     def _end_orphans(self) -> None:

@@ -1,4 +1,4 @@
-"""`edgewise agent --bench`: this device measures for plans that are made elsewhere, until it is stopped."""
+"""`edgewise agent bench`, or --bench: this device measures for plans that are made elsewhere, until it is stopped."""
 
 import ipaddress
 import signal
@@ -27,7 +27,6 @@ LISTEN = "127.0.0.1:8470"
 
 
 def run(
-    bench: Annotated[bool, typer.Option("--bench", help="Measure models for plans that are made elsewhere.")] = False,
     listen: Annotated[
         str, typer.Option(metavar="HOST:PORT", help="Where to listen; 0.0.0.0:8470 for every network.")
     ] = LISTEN,
@@ -42,8 +41,6 @@ def run(
     Shows a pairing token that `edgewise plan --device` needs, and runs until Ctrl-C or SIGTERM. Only model files
     and fixed commands are taken, never code; one plan measures at a time.
     """
-    if not bench:
-        raise typer.BadParameter("say what the agent shall do: --bench")
     host, port = address(listen)
     versions = protocol.versions()
     if not versions:

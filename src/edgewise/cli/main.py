@@ -191,9 +191,50 @@ VERBS = (
     ),
     Verb(
         name="agent",
-        help="Measure models on this device for a plan that runs elsewhere.",
-        module="edgewise.cli.agent",
+        help="Run a device: follow releases, prove them, go back; or measure for others.",
         panel=EDGE,
+        verbs=(
+            Verb(
+                name="run",
+                help="Follow the site's releases on this device, until it is stopped.",
+                module="edgewise.cli.agent_run",
+            ),
+            Verb(
+                name="status",
+                help="Say what this device runs: booted, staged, rollback.",
+                module="edgewise.cli.agent_status",
+            ),
+            Verb(
+                name="upgrade",
+                help="Ask for the release that this device shall run.",
+                module="edgewise.cli.agent_upgrade",
+            ),
+            Verb(
+                name="rollback",
+                help="Go back to the release before, and do not take this one again until told to.",
+                module="edgewise.cli.agent_rollback",
+            ),
+            Verb(
+                name="logs",
+                help="Show what the agent decided, and why: the newest lines of its journal.",
+                module="edgewise.cli.agent_logs",
+            ),
+            Verb(
+                name="enrol",
+                help="Make this device known to the hub, once, with a key that is made here and never leaves it.",
+                module="edgewise.cli.agent_enrol",
+            ),
+            Verb(
+                name="unit",
+                help="Print the agent's systemd unit, with watchdog, sandbox and limits.",
+                module="edgewise.cli.agent_unit",
+            ),
+            Verb(
+                name="bench",
+                help="Measure models on this device for a plan that runs elsewhere.",
+                module="edgewise.cli.agent",
+            ),
+        ),
     ),
     Verb(
         name="inspect",
@@ -298,7 +339,7 @@ def run(arguments: Sequence[str]) -> int:
     """Do what `arguments` ask for; the exit code. Prints errors on stderr."""
     group = commands()
     try:
-        with group.make_context(PROGRAM, list(arguments)) as context:
+        with group.make_context(PROGRAM, _as_now(arguments)) as context:
             group.invoke(context)
         sys.stdout.flush()
     except typer.Exit as leaving:
@@ -326,6 +367,15 @@ def run(arguments: Sequence[str]) -> int:
         note("this is a bug in edgewise, not your doing: please report it with the lines above")
         return 1
     return 0
+
+
+def _as_now(arguments: Sequence[str]) -> list[str]:
+    """`agent --bench …`, as it was called before the agent had verbs, is `agent bench …`."""
+    given = list(arguments)
+    if given[:1] == ["agent"] and "--bench" in given:
+        given.remove("--bench")
+        given.insert(1, "bench")
+    return given
 
 
 def _forget_stdout() -> None:

@@ -27,10 +27,10 @@ def test_what_is_neither_is_told(listen: str) -> None:
         agent.address(listen)
 
 
-def test_the_agent_wants_to_know_what_to_do(edgewise_command: Run) -> None:
-    done = edgewise_command("agent")
-    assert done.code == 2
-    assert "--bench" in done.err
+def test_the_agent_s_verbs_are_listed_and_the_old_option_is_the_verb(edgewise_command: Run) -> None:
+    assert "rollback" in edgewise_command("agent").out
+    told = [edgewise_command("agent", *words, "--listen", "nowhere") for words in (("--bench",), ("bench",))]
+    assert [one.code for one in told] == [17, 17]
 
 
 def test_without_a_terminal_the_token_needs_a_file(edgewise_command: Run) -> None:

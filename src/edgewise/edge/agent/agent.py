@@ -62,7 +62,8 @@ class Agent:
         self._sending = threading.Lock()
         self._starting = ""
         self._polling = False
-        self._number = 0
+        self._running: list[Server] = []
+        self._remembering = threading.Lock()
 
     @property
     def state(self) -> State:
@@ -291,8 +292,7 @@ class Agent:
         made = self.disk.read(release)
         if self._public is None:
             self._public = servers.listening(self.settings.listen)
-        self._number += 1
-        return Server(
+        begun = Server(
             release,
             self.disk.model(release),
             private=self.disk.run / f"{uuid4().hex[:12]}.sock",
@@ -301,6 +301,9 @@ class Agent:
             environment={**made.settings, "EDGEWISE_MODEL_DIGEST": made.model_digest},
             ended=self._ended,
         )
+        self._running.append(begun)
+        self._remember()
+        return begun
 
     def _ended(self, server: Server) -> None:
         """On a thread of its own: a server that nobody has told to end has ended."""
@@ -321,9 +324,11 @@ class Agent:
             server.stop()
 
     def _remember(self) -> None:
-        running = [one for one in (self._serving, self._candidate) if one is not None]
-        with contextlib.suppress(EdgewiseError):
-            servers.remember(self.disk.run / "servers.json", running)
+        """Every server that was started is written down, so that none outlives two agents."""
+        with self._remembering:
+            self._running = [one for one in self._running if one.process.poll() is None]
+            with contextlib.suppress(EdgewiseError):
+                servers.remember(self.disk.run / "servers.json", self._running, self._orphans)
 
     def _proven(self, release: str, server: Server, rounds: int = 3) -> dict[str, Any]:
         with Child("edgewise.edge.agent.proving", name="the proof of a release") as child:

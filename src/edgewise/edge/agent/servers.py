@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from edgewise.errors import BadConfiguration, ChildFailed
@@ -166,9 +166,10 @@ def how_ended(code: int) -> str:
     return f"its server ended with exit code {code}"
 
 
-def remember(path: Path, servers: list[Server]) -> None:
-    """Write down which servers run, for an agent that comes after this one."""
-    rows = [{"pid": one.pid, "started": _started(one.pid), "release": one.release} for one in servers]
+def remember(path: Path, begun: Sequence[Server], found: Sequence[tuple[int, str]]) -> None:
+    """Write down which servers run, those of an earlier agent too, for an agent that comes after this one."""
+    pairs = [*((one.pid, one.release) for one in begun), *found]
+    rows = [{"pid": pid, "started": _started(pid), "release": release} for pid, release in pairs]
     atomic.write(path, json.dumps(rows).encode())
 
 
