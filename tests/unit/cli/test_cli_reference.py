@@ -18,7 +18,7 @@ DOCS = Path(__file__).parents[3] / "docs"
 EDGE_YAML_PAGE = (DOCS / "reference/edge-yaml.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("page", ["cli.md", "exit-codes.md", "edge.schema.json", "fleet.schema.json"])
+@pytest.mark.parametrize("page", ["cli.md", "nodes.md", "exit-codes.md", "edge.schema.json", "fleet.schema.json"])
 def test_made_page_is_current(page: str) -> None:
     made = runpy.run_path(str(DOCS / "_make_reference.py"))["pages"]()
     assert set(made) == {

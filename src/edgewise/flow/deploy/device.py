@@ -229,7 +229,7 @@ def _start(where: Device, workload: Workload, order: Order, *, quadlet: bool) ->
     service = f"{workload.name}.service"
     if not quadlet:  # the generator enables its units itself
         ssh.run(where, ["systemctl", "enable", "--quiet", service])
-    ssh.run(where, ["systemctl", "restart", service], timeout_s=order.up_s)
+    ssh.run(where, ["systemctl", "restart", service], timeout_s=order.up_s + ssh.COMMAND_S)
     until = time.monotonic() + order.up_s
     while not _well(where, workload):
         code, state = ssh.run(where, ["systemctl", "is-active", service], codes=(0, 1, 3))
@@ -258,7 +258,7 @@ def _back(where: Device, workload: Workload, order: Order, staged: Staged, found
         ssh.run(where, ["mv", "-T", "--", _before(now), now])
         ssh.run(where, ["systemctl", "daemon-reload"])
         ssh.run(where, ["systemctl", "reset-failed", service], codes=(0, 1))
-        ssh.run(where, ["systemctl", "restart", service], timeout_s=order.up_s)
+        ssh.run(where, ["systemctl", "restart", service], timeout_s=order.up_s + ssh.COMMAND_S)
     else:
         ssh.run(where, ["systemctl", "stop", service], codes=(0, 1, 5))
         ssh.run(where, ["rm", "-f", "--", now])
