@@ -17,7 +17,8 @@ USER = "edgewise"
 class Postgres:
     """One server in a folder of its own. It can be stopped and started again, as a database that goes away does."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, durable: bool = False) -> None:
+        self._durable = durable
         self.folder = Path(tempfile.mkdtemp(prefix="edgewise-pg-"))
         self._account = "postgres" if os.geteuid() == 0 else ""
         with socket.socket() as free:
@@ -36,7 +37,8 @@ class Postgres:
         return self.folder / "data"
 
     def start(self) -> None:
-        options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 -c fsync=off -c shared_buffers=32MB"
+        options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 -c shared_buffers=64MB"
+        options += "" if self._durable else " -c fsync=off"
         self._run(
             "pg_ctl", "-D", str(self.data), "-w", "-t", "60", "-l", str(self.folder / "log"), "-o", options, "start"
         )

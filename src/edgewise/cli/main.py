@@ -164,6 +164,18 @@ VERBS = (
         panel=NEAR,
     ),
     Verb(
+        name="import",
+        help="Take over what other registries hold.",
+        panel=NEAR,
+        verbs=(
+            Verb(
+                name="mlflow",
+                help="Take over the models of an MLflow registry.",
+                module="edgewise.cli.import_mlflow",
+            ),
+        ),
+    ),
+    Verb(
         name="create",
         help="Make tokens.",
         panel=NEAR,
@@ -252,6 +264,24 @@ VERBS = (
                 help="List the machines that a site can name.",
                 module="edgewise.cli.get_machines",
             ),
+            Verb(name="models", help="List the models of the registry.", module="edgewise.cli.get_models"),
+            Verb(name="versions", help="List versions of models, newest first.", module="edgewise.cli.get_versions"),
+            Verb(
+                name="releases",
+                help="List releases that the hub was told of, newest first.",
+                module="edgewise.cli.get_releases",
+            ),
+            Verb(name="devices", help="List devices, and how they are.", module="edgewise.cli.get_devices"),
+            Verb(
+                name="rollouts",
+                help="List rollouts that the hub was told of, newest first.",
+                module="edgewise.cli.get_rollouts",
+            ),
+            Verb(
+                name="cases",
+                help="List predictions that wait for a person, oldest first.",
+                module="edgewise.cli.get_cases",
+            ),
         ),
     ),
     Verb(
@@ -263,6 +293,15 @@ VERBS = (
                 name="machine",
                 help="Show all figures of a machine, each with its source.",
                 module="edgewise.cli.describe_machine",
+            ),
+            Verb(name="device", help="Show a device with its history.", module="edgewise.cli.describe_device"),
+            Verb(name="case", help="Show a case.", module="edgewise.cli.describe_case"),
+            Verb(name="release", help="Show a release.", module="edgewise.cli.describe_release"),
+            Verb(name="rollout", help="Show a rollout.", module="edgewise.cli.describe_rollout"),
+            Verb(
+                name="version",
+                help="Show a version of a model: how good, from what, and where it runs.",
+                module="edgewise.cli.describe_version",
             ),
         ),
     ),

@@ -8,6 +8,8 @@ from outcome import Run
 
 from edgewise.core.database import migrate
 from edgewise.core.hub import fleet
+from edgewise.core.registry import entries
+from edgewise.core.registry.entries import MODEL, VERSION
 from edgewise.errors import BadDatabase, Conflict, HubUnreachable, NotFound, TokenRefused
 from fakes.hubs import FakeDevice, serving
 
@@ -80,3 +82,37 @@ def test_the_password_of_a_database_is_not_shown(edgewise_command: Run, monkeypa
 def test_the_schema_is_migrated_alone(edgewise_command: Run, home: Path) -> None:
     assert edgewise_command("hub", "--migrate", "--database", f"sqlite:///{home / 'new.db'}").code == 0
     assert (home / "new.db").exists()
+
+
+def test_lists_and_details_are_the_same_from_database_and_hub(
+    edgewise_command: Run, device: FakeDevice, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = migrate.opened(f"sqlite:///{home / '.local/share/edgewise/hub.db'}")
+    case = device.case()
+    with database.writing() as connection:
+        model = entries.create(connection, MODEL, {"name": "meter-reader"}, now_ms=1)
+        entries.create(connection, VERSION, {"name": "7", "registeredModelId": model["id"]}, now_ms=1)
+    device.says(database, device.report(reason="all is well", log=("started",)), case)
+    token = edgewise_command("create", "user-token", "anna").out.strip()
+    questions = [
+        *(("get", kind) for kind in ("devices", "cases", "models", "versions", "releases", "rollouts")),
+        ("get", "devices", "--status", "Failed"),
+        ("get", "versions", "meter-reader"),
+        ("describe", "device", device.id),
+        ("describe", "case", case.id),
+        ("describe", "version", "meter-reader", "7"),
+    ]
+    with serving(database) as client:
+        for question in questions:
+            monkeypatch.delenv("EDGEWISE_HUB", raising=False)
+            here = edgewise_command(*question, "-o", "json")
+            monkeypatch.setenv("EDGEWISE_HUB", str(client.base_url))
+            monkeypatch.setenv("EDGEWISE_HUB_TOKEN", token)
+            assert (here.code, edgewise_command(*question, "-o", "json").out) == (0, here.out), question
+            for output in ("table", "wide", "yaml", "name"):
+                assert edgewise_command(*question, "-o", output).code == 0
+        assert edgewise_command("get", "devices", "-o", "name").out.split() == [device.id]
+        assert edgewise_command("get", "devices", "--status", "Failed", "-o", "name").out == ""
+        assert "meter-reader" in edgewise_command("get", "models").out
+        assert edgewise_command("describe", "device", "0" * 32).code == NotFound.exit_code
+    database.close()

@@ -143,7 +143,7 @@ def _refused(said: Report | Case, reason: str) -> Outcome:
 
 
 def _brought_up(connection: Connection, kept: Sequence[Report | Case], trusted: Rows, now_s: int) -> dict[str, int]:
-    """Let the devices show what the newest of their reports say; the sequences of these."""
+    """Let the devices show what the newest of their reports say; the newest sequences."""
     newest: dict[str, Report] = {}
     alive: dict[str, int] = {}
     for said in kept:
@@ -155,7 +155,7 @@ def _brought_up(connection: Connection, kept: Sequence[Report | Case], trusted: 
         connection.execute(_STATE, [_state(newest[name], now_s) for name in sorted(newest)])
     if heard := sorted(alive.keys() - newest.keys()):
         connection.execute(update(devices).where(devices.c.id.in_(heard)).values(heard_s=now_s))
-    return {name: said.sequence for name, said in newest.items()}
+    return alive
 
 
 def _sequence(newest: Mapping[str, Report], said: Report) -> int:
