@@ -57,8 +57,10 @@ def take(database: Database, signed: Sequence[Signed], *, now_s: int) -> Receipt
 def _devices(connection: Connection, names: Sequence[str], *, lock: bool = False) -> Rows:
     """Devices that are trusted, by id; locked in order, so that two batches cannot block each other."""
     wanted = (devices.c.id, devices.c.public_key, devices.c.site, devices.c.sequence, devices.c.pruned_sequence)
-    query = select(*wanted).where(devices.c.id.in_(names), devices.c.revoked_s == 0).order_by(devices.c.id)
-    return {row.id: row for row in connection.execute(query.with_for_update() if lock else query)}
+    query = select(*wanted, devices.c.revoked_s).where(devices.c.id.in_(names)).order_by(devices.c.id)
+    rows = connection.execute(query.with_for_update() if lock else query)
+    # Not in WHERE: SQLite would take the index of all that are not revoked instead of the ids.
+    return {row.id: row for row in rows if not row.revoked_s}
 
 
 def _verified(signed: Sequence[Signed], known: Rows, outcomes: dict[int, Outcome]) -> Iterable[_Read]:
