@@ -374,7 +374,8 @@ def grown(data: Path) -> int:
 
 def spread(values: Sequence[float], unit: str) -> str:
     """Median, and the least and the most."""
-    return f"{statistics.median(values):.2f} {unit} ({min(values):.2f} to {max(values):.2f})"
+    middle = f"{statistics.median(values):.2f} {unit}".rstrip()
+    return f"{middle} ({min(values):.2f} to {max(values):.2f})"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
