@@ -5,7 +5,7 @@ SHELL := bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-DEBIAN := chromium qemu-user zsh fish mmdebstrap podman runc skopeo umoci openssl docker-registry golang-github-opencontainers-image-spec-dev exfatprogs exfat-fuse apache2-utils busybox-static openssh-server systemd catatonit
+DEBIAN := chromium qemu-user zsh fish mmdebstrap podman runc skopeo umoci openssl docker-registry golang-github-opencontainers-image-spec-dev exfatprogs exfat-fuse apache2-utils busybox-static openssh-server systemd catatonit postgresql
 
 .PHONY: demo test check bench docs clean
 .DEFAULT_GOAL := demo
