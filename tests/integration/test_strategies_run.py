@@ -21,6 +21,7 @@ from edgewise.build import sign
 from edgewise.build.compress import Compression
 from edgewise.build.look import look
 from edgewise.build.strategies.bundle import Strategy
+from edgewise.errors import WrongBytes
 from edgewise.flow import build, record
 from edgewise.flow.build import Outcome, Wishes
 from edgewise.nouns import Plan
@@ -182,7 +183,7 @@ def test_a_file_that_is_not_the_release_s_is_refused(shelf: Shelf, podman: list[
     image = shelf.pushed[Strategy.EXTERNAL, "inference"]
     argv = [*podman, "run", "--rm", "--network=none", *LIMITS, *told, f"--volume={other}:/mnt/models:ro", image]
     done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=120)
-    assert done.returncode == 1
+    assert done.returncode == WrongBytes.exit_code
     assert json.loads(done.stdout.splitlines()[-1])["ready"] is False
     assert variables["EDGEWISE_MODEL_DIGEST"] in done.stdout + done.stderr
 
