@@ -1,7 +1,7 @@
 """Our validator says of units what Podman's generator says of them.
 
-The corpus has the cases of the generator's own end-to-end tests (test/e2e/quadlet in Podman), by their names there
-where they have one, with the outcome that those tests and the generator's source have; the units are written anew.
+Many cases bear the names of the generator's own end-to-end tests (test/e2e/quadlet in Podman); units and outcomes are
+written from the generator's source. No generator runs here.
 """
 
 import pytest
