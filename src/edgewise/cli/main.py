@@ -19,7 +19,8 @@ from edgewise.cli._lazy import COMPLETION_VARIABLE, PROGRAM, LazyGroup, Verb
 from edgewise.cli._say import note, show_error, show_usage_error
 from edgewise.errors import EdgewiseError, StoreFull
 
-START, DESIGN, BUILD, EDGE, LOOK, SELF = "Start here", "Design", "Build", "At the edge", "Look", "Edgewise itself"
+START, DESIGN, BUILD, RELEASE = "Start here", "Design", "Build", "Releases"
+EDGE, LOOK, SELF = "At the edge", "Look", "Edgewise itself"
 RUN = "Run"
 NEAR = "The near edge"
 
@@ -133,6 +134,44 @@ VERBS = (
         help="Put a release on a device or a cluster.",
         module="edgewise.cli.deploy",
         panel=RUN,
+    ),
+    Verb(
+        name="keys",
+        help="Make and change the keys that sign releases.",
+        panel=RELEASE,
+        verbs=(
+            Verb(
+                name="init",
+                help="Make the keys of a tree of releases, and the tree.",
+                module="edgewise.cli.keys_init",
+            ),
+            Verb(
+                name="site",
+                help="Make a key for one more site, and let it sign for that site alone.",
+                module="edgewise.cli.keys_site",
+            ),
+            Verb(
+                name="rotate",
+                help="Make a new key for a role, in the place of one that leaves.",
+                module="edgewise.cli.keys_rotate",
+            ),
+            Verb(
+                name="show",
+                help="List the roles of a tree, their keys, and when what they signed expires.",
+                module="edgewise.cli.keys_show",
+            ),
+            Verb(
+                name="image",
+                help="Make the ECDSA P-256 key that `edgewise build --key` signs images with, as cosign verifies them.",
+                module="edgewise.cli.keys_image",
+            ),
+        ),
+    ),
+    Verb(
+        name="publish",
+        help="Publish what was built for every site as a signed release.",
+        module="edgewise.cli.publish",
+        panel=RELEASE,
     ),
     Verb(
         name="store",

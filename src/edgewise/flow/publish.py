@@ -1,0 +1,122 @@
+"""From what was built for a site to its release: which images and artifacts, by digest, and where they lie.
+
+What was built is found by its names in the store; where it lies is said by whoever pushed it. A release is made anew
+each time, and is the same bytes for the same build: it holds no time unless one is given.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgewise.errors import NotFound
+from edgewise.exchange.release import Allowance, Part, PartKind, Release, Strategy
+from edgewise.flow.edgefile import Project
+from edgewise.flow.served import served
+from edgewise.nouns import Quantity, Site
+from edgewise.store.oci.documents import INDEXES, Descriptor, Index, Manifest
+from edgewise.store.oci.layout import Layout
+from edgewise.store.oci.place import document
+from edgewise.store.oci.reference import InRegistry, parse
+from edgewise.store.steps import Store
+
+INFERENCE, MODEL = "inference", "model"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What the caller says about a release.
+
+    Attributes:
+        version: of the model, and the tag of what was built.
+        source: the repository below which parts were pushed: `registry.example/plant`, or `oci:folder`.
+        soak_s: how long a device watches the release before it is kept.
+        settings: environment of the server.
+    """
+
+    version: str
+    source: str
+    soak_s: float = 300.0
+    settings: dict[str, str]
+    created_s: int = 0
+
+
+def names_of(project: Project, site: Site, version: str) -> dict[str, str]:
+    """What the store calls the parts of a build, by the part's name; there may be fewer."""
+    base = f"{project.name}/{site.name}"
+    return {INFERENCE: f"{base}:{version}", MODEL: f"{base}/model:{version}"}
+
+
+def source_of(name: str, source: str) -> str:
+    """Where the part that the store calls `name` is pushed to below `source`, without tag."""
+    repository = name.rpartition(":")[0]
+    return source if source.startswith("oci:") else f"{source.rstrip('/')}/{repository}"
+
+
+def release_of(project: Project, site: Site, wishes: Wishes, *, folder: Path) -> Release:
+    """The release of what was last built for `site`.
+
+    Args:
+        folder: the store's.
+
+    Raises:
+        NotFound: nothing of that version was built for it.
+        BadReference: the source is no place of images.
+    """
+    layout, names = Layout(folder), names_of(project, site, wishes.version)
+    there = layout.references()
+    if names[INFERENCE] not in there:
+        raise NotFound(
+            f"nothing of version {wishes.version} was built for {site.name}",
+            hint=f"edgewise build {project.path} --site {site.name} --model-version {wishes.version}",
+        )
+    parts = tuple(
+        _part(part, there[name], _source(name, wishes.source), layout) for part, name in names.items() if name in there
+    )
+    made = served(project, site, Store(folder), version=wishes.version)
+    latency = site.budget.limit(Quantity.LATENCY_P99)
+    return Release(
+        site=site.name,
+        version=f"{project.name} {wishes.version}",
+        strategy=_strategy(parts),
+        parts=parts,
+        model_name=made.model.name,
+        model_version=made.model.version,
+        model_digest=made.digest,
+        allowance=Allowance(latency_p99_ms=None if latency is None else latency.value),
+        settings=wishes.settings,
+        soak_s=wishes.soak_s,
+        created_s=wishes.created_s,
+    )
+
+
+def _strategy(parts: tuple[Part, ...]) -> Strategy:
+    model = next((part for part in parts if part.name == MODEL), None)
+    if model is None:
+        return Strategy.EMBEDDED
+    return Strategy.MODELCAR if model.kind is PartKind.IMAGE else Strategy.EXTERNAL
+
+
+def _source(name: str, source: str) -> str:
+    found = source_of(name, source)
+    parsed = parse(found)
+    return f"{parsed.host}/{parsed.repository}" if isinstance(parsed, InRegistry) else found
+
+
+def _part(name: str, root: Descriptor, source: str, layout: Layout) -> Part:
+    if root.media_type in INDEXES:
+        index = document(layout, root)
+        assert isinstance(index, Index)
+        platforms = [one for one in index.manifests if one.platform is not None and one.platform.os != "unknown"]
+        above = root.size_bytes
+    else:
+        platforms, above = [root], 0
+    manifests = [(one, document(layout, one)) for one in platforms]
+    sizes = [above + one.size_bytes + sum(need.size_bytes for need in found.needs) for one, found in manifests]
+    kinds = {_kind(found) for _, found in manifests}
+    if len(kinds) != 1:
+        raise NotFound(f"{name} has no platform, or is image and artifact at once", hint="build it again")
+    return Part(name=name, kind=kinds.pop(), digest=root.digest, size_bytes=max(sizes), source=source)
+
+
+def _kind(found: Manifest | Index) -> PartKind:
+    assert isinstance(found, Manifest)
+    return PartKind.MODEL if found.artifact_type else PartKind.IMAGE

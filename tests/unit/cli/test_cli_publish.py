@@ -1,0 +1,122 @@
+"""`edgewise keys` and `edgewise publish`, as a person types them."""
+
+import json
+from pathlib import Path
+
+import pytest
+from outcome import Run
+
+from edgewise.errors import BadKey, NotFound, RolloutRefused
+from edgewise.exchange import release as releases
+from edgewise.exchange.release import Part, PartKind, Release, Strategy
+
+PASSPHRASE = "EDGEWISE_KEY_PASSPHRASE"  # noqa: S105 - the name of a variable
+
+
+def document(folder: Path, version: str) -> Path:
+    """A release's document in a file."""
+    part = Part(
+        name="inference",
+        kind=PartKind.IMAGE,
+        digest=f"sha256:{version * 64}",
+        size_bytes=1000,
+        source="registry.example/plant/meter-reader/press-line",
+    )
+    made = Release(
+        site="press-line",
+        version=f"meter-reader {version}",
+        strategy=Strategy.EMBEDDED,
+        parts=(part,),
+        model_name="meter-reader",
+        model_version=version,
+        model_digest=f"sha256:{version * 64}",
+    )
+    path = folder / f"release-{version}.json"
+    path.write_bytes(releases.written(made))
+    return path
+
+
+@pytest.fixture
+def tree(edgewise_command: Run, home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A tree for press-line in the working folder, with locked keys and their passphrase at hand."""
+    monkeypatch.setenv(PASSPHRASE, "right")
+    outcome = edgewise_command("keys", "init", "--site", "press-line")
+    assert outcome.code == 0, outcome.err
+    assert "keys/root.json: give it to devices" in outcome.out
+    return home / "releases"
+
+
+def seal(tree: Path) -> bytes:
+    return (tree / "metadata/timestamp.json").read_bytes()
+
+
+def test_keys_are_locked_and_made_once(tree: Path, edgewise_command: Run) -> None:
+    key = tree.parent / "keys/site-press-line.key"
+    assert b"ENCRYPTED" in key.read_bytes()
+    assert key.stat().st_mode & 0o777 == 0o600
+    before = seal(tree)
+    again = edgewise_command("keys", "init", "--site", "press-line")
+    assert again.code == BadKey.exit_code
+    assert seal(tree) == before
+    shown = json.loads(edgewise_command("keys", "show", "-o", "json").out)
+    assert {row["role"]: (row["threshold"], len(row["keys"])) for row in shown} == {
+        "root": (2, 3),
+        "targets": (1, 1),
+        "online": (1, 1),
+        "site-press-line": (1, 1),
+    }
+
+
+def test_keys_need_a_passphrase_or_a_word_that_they_have_none(edgewise_command: Run, home: Path) -> None:
+    outcome = edgewise_command("keys", "init", "--site", "press-line")
+    assert outcome.code == BadKey.exit_code
+    assert PASSPHRASE in outcome.err
+    assert not (home / "keys").exists()
+    assert edgewise_command("keys", "init", "--site", "press-line", "--unlocked").code == 0
+    assert b"ENCRYPTED" not in (home / "keys/online.key").read_bytes()
+
+
+def test_the_first_release_is_for_all_and_the_next_one_waits(tree: Path, edgewise_command: Run) -> None:
+    first = edgewise_command("publish", "--release", document(tree.parent, "1"))
+    assert first.code == 0, first.err
+    assert "meter-reader 1 is stable" in first.out
+    second = edgewise_command("publish", "--release", document(tree.parent, "2"), "-o", "json")
+    (shown,) = json.loads(second.out)
+    assert shown["standing"] == "candidate"
+    named = shown["digest"].removeprefix("sha256:")
+    assert (tree / f"targets/press-line/{named}.{named}.json").is_file()
+    before = seal(tree)
+    assert edgewise_command("publish", "--release", document(tree.parent, "2")).code == 0
+    assert seal(tree) == before, "what is there already is not published again"
+
+
+def test_a_dry_run_writes_nothing(tree: Path, edgewise_command: Run) -> None:
+    before = sorted(tree.rglob("*")), seal(tree)
+    outcome = edgewise_command("publish", "--dry-run", "--release", document(tree.parent, "1"))
+    assert json.loads(outcome.out)["version"] == "meter-reader 1"
+    assert (sorted(tree.rglob("*")), seal(tree)) == before
+
+
+def test_a_wrong_passphrase_changes_nothing(tree: Path, edgewise_command: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = sorted(tree.rglob("*")), seal(tree)
+    monkeypatch.setenv(PASSPHRASE, "wrong")
+    outcome = edgewise_command("publish", "--release", document(tree.parent, "1"))
+    assert outcome.code == BadKey.exit_code
+    assert "passphrase does not open" in outcome.err
+    assert (sorted(tree.rglob("*")), seal(tree)) == before
+
+
+def test_the_timestamp_is_signed_with_the_online_key_alone(tree: Path, edgewise_command: Run) -> None:
+    for path in (tree.parent / "keys").glob("*.key"):
+        if path.name != "online.key":
+            path.unlink()
+    before = seal(tree)
+    outcome = edgewise_command("publish", "--timestamp-only")
+    assert outcome.code == 0, outcome.err
+    assert seal(tree) != before
+
+
+def test_what_was_not_built_or_is_not_there_is_said(tree: Path, edgewise_command: Run) -> None:
+    assert edgewise_command("publish", "--release", tree / "none.json").code == NotFound.exit_code
+    assert edgewise_command("publish").code == 2
+    assert RolloutRefused.exit_code == 78
