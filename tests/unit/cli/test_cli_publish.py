@@ -10,7 +10,7 @@ from edgewise.errors import BadKey, NotFound, RolloutRefused
 from edgewise.exchange import release as releases
 from edgewise.exchange.release import Part, PartKind, Release, Strategy
 
-PASSPHRASE = "EDGEWISE_KEY_PASSPHRASE"  # noqa: S105 - the name of a variable
+PASSPHRASE = "EDGEWISE_KEY_PASSPHRASE"
 
 
 def document(folder: Path, version: str) -> Path:
