@@ -1,0 +1,1 @@
+"""Parts of bench/serve.py: models, servers, their cost, the load, the tables."""

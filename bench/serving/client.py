@@ -1,0 +1,236 @@
+"""Load on one server, from a process of its own that costs as little as it can: python client.py JOB.
+
+JOB is a file of JSON: a `Job`'s fields. Closed loop: each of `clients` connections sends its next request when it has
+its answer. Open loop: requests go out at `rate_per_s`, seeded Poisson arrivals, whether answers come or not. After the
+warm-up it prints "warm" and waits for a line; then it runs and prints a JSON document. Only what a client needs is
+imported: uvloop and httptools for REST, grpcio for gRPC, whose messages are bytes that were made before.
+"""
+
+import asyncio
+import json
+import random
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+PATIENCE_S = 20.0
+POOL = 1024
+METHOD = "/inference.GRPCInferenceService/ModelInfer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What to send, how, and for how long.
+
+    Attributes:
+        message: file with the bytes to send: a whole HTTP request, or a protobuf message.
+        deadline_s: answers that take longer are counted as late.
+        most: stop after so many requests, even before `seconds`; 0 for no such bound.
+    """
+
+    protocol: str
+    host: str = "127.0.0.1"
+    port: int = 0
+    message: str = ""
+    clients: int = 1
+    seconds: float = 1.0
+    most: int = 0
+    warm_s: float = 0.2
+    rate_per_s: float = 0.0
+    deadline_s: float = 0.0
+    seed: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class Outcome:
+    """What came back: seconds of every answer, by its status; 200 is good, 0 is a connection that broke."""
+
+    seconds: float = 0.0
+    cpu_s: float = 0.0
+    unsent: int = 0
+    latencies_s: dict[int, list[float]] = field(default_factory=dict)
+
+    def document(self, deadline_s: float) -> dict[str, Any]:
+        """Counts and percentiles in place of values."""
+        statuses = {}
+        for status, values in self.latencies_s.items():
+            values.sort()
+            marks = {f"p{q}": values[min(len(values) - 1, len(values) * q // 100)] for q in (50, 90, 99)}
+            late = sum(value > deadline_s for value in values) if deadline_s else 0
+            statuses[status] = {"count": len(values), "late": late, **marks}
+        return {"seconds": self.seconds, "cpu_s": self.cpu_s, "unsent": self.unsent, "statuses": statuses}
+
+
+class Rest(asyncio.Protocol):
+    """A connection that keeps one request under way."""
+
+    def __init__(self, load: "RestLoad") -> None:
+        from httptools import HttpResponseParser
+
+        self._make = HttpResponseParser
+        self._load = load
+        self._status = 0
+        self.sent_s = 0.0
+        self.busy = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+        self._parser = self._make(self)
+
+    def send(self) -> None:
+        self.busy = True
+        self.sent_s = time.perf_counter()
+        self.transport.write(self._load.message)  # type: ignore[attr-defined]
+
+    def data_received(self, data: bytes) -> None:
+        self._parser.feed_data(data)
+
+    def on_message_complete(self) -> None:
+        now_s = time.perf_counter()
+        self.busy = False
+        self._load.answered(self, self._parser.get_status_code(), now_s - self.sent_s)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self.busy:
+            self._load.answered(self, 0, time.perf_counter() - self.sent_s)
+        self._load.lost(self)
+
+
+class RestLoad:
+    """All connections, and what they have got."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.message = Path(job.message).read_bytes()
+        self.outcome = Outcome()
+        self._found = self.outcome.latencies_s
+        self._idle: list[Rest] = []
+        self._until_s = 0.0
+        self._left = 0
+        self._busy = 0
+        self._done = asyncio.Event()
+        self._open = False
+
+    async def connect(self, count: int) -> list[Rest]:
+        loop = asyncio.get_running_loop()
+        made = [
+            await loop.create_connection(lambda: Rest(self), self.job.host, self.job.port) for _ in range(count)
+        ]
+        return [protocol for _, protocol in made]
+
+    def answered(self, connection: Rest, status: int, took_s: float) -> None:
+        values = self._found.get(status)
+        if values is None:
+            values = self._found[status] = []
+        values.append(took_s)
+        if self._open:
+            self._busy -= 1
+            if status:
+                self._idle.append(connection)
+            return
+        self._left -= 1
+        if self._left > 0 and status and time.perf_counter() < self._until_s:
+            connection.send()
+        else:
+            self._busy -= 1
+            if not self._busy:
+                self._done.set()
+
+    def lost(self, connection: Rest) -> None:
+        if connection in self._idle:
+            self._idle.remove(connection)
+
+    async def closed(self, connections: list[Rest], seconds: float, most: int) -> None:
+        """Every connection sends again as soon as it has its answer."""
+        self._done.clear()
+        self._left = most or 1 << 60
+        started = time.perf_counter()
+        self._until_s = started + seconds
+        self._busy = len(connections)
+        for one in connections:
+            one.send()
+        async with asyncio.timeout(seconds + PATIENCE_S):
+            await self._done.wait()
+        self.outcome.seconds = time.perf_counter() - started
+
+    async def open(self, connections: list[Rest], seconds: float) -> None:
+        """Send at the rate of the job; where all connections are busy, the request is not sent, and that is counted."""
+        self._idle, self._open = list(connections), True
+        chance = random.Random(self.job.seed)
+        started = time.perf_counter()
+        due_s = started
+        while (now_s := time.perf_counter()) < started + seconds:
+            while due_s <= now_s:
+                due_s += chance.expovariate(self.job.rate_per_s)
+                if self._idle:
+                    self._busy += 1
+                    self._idle.pop().send()
+                else:
+                    self.outcome.unsent += 1
+            await asyncio.sleep(0 if due_s - time.perf_counter() < 1e-3 else 5e-4)
+        self.outcome.seconds = time.perf_counter() - started
+        ends = time.perf_counter() + PATIENCE_S
+        while self._busy and time.perf_counter() < ends:
+            await asyncio.sleep(0.01)
+
+    async def run(self) -> Outcome:
+        connections = await self.connect(POOL if self.job.rate_per_s else self.job.clients)
+        await self.closed(connections[: self.job.clients], self.job.warm_s, 0)
+        self._found.clear()
+        await ready()
+        cpu_s = time.process_time()
+        if self.job.rate_per_s:
+            await self.open(connections, self.job.seconds)
+        else:
+            await self.closed(connections, self.job.seconds, self.job.most)
+        self.outcome.cpu_s = time.process_time() - cpu_s
+        return self.outcome
+
+
+async def grpc_load(job: Job) -> Outcome:
+    """One channel; each client is a task that asks again and again."""
+    import grpc
+
+    message = Path(job.message).read_bytes()
+    outcome = Outcome()
+    good = outcome.latencies_s.setdefault(200, [])
+    async with grpc.aio.insecure_channel(f"{job.host}:{job.port}") as channel:
+        ask = channel.unary_unary(METHOD)
+
+        async def client(until_s: float) -> None:
+            while (started := time.perf_counter()) < until_s:
+                await ask(message)
+                good.append(time.perf_counter() - started)
+
+        async def all_until(until_s: float) -> None:
+            await asyncio.gather(*(client(until_s) for _ in range(job.clients)))
+
+        await all_until(time.perf_counter() + job.warm_s)
+        good.clear()
+        await ready()
+        cpu_s, started = time.process_time(), time.perf_counter()
+        await all_until(started + job.seconds)
+        outcome.seconds, outcome.cpu_s = time.perf_counter() - started, time.process_time() - cpu_s
+    return outcome
+
+
+async def ready() -> None:
+    """Say that it is warm, and wait for the word to begin."""
+    print("warm", flush=True)
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
+
+
+def main() -> None:
+    job = Job(**json.loads(Path(sys.argv[1]).read_text()))
+    outcome = uvloop.run(grpc_load(job) if job.protocol == "grpc" else RestLoad(job).run())
+    print(json.dumps(outcome.document(job.deadline_s)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
+
+
