@@ -1,4 +1,4 @@
-"""KServe's Python server with ONNX Runtime: python with_kserve.py NAME MODEL HTTP_PORT GRPC_PORT, in its environment."""
+"""KServe's Python server with ONNX Runtime: python with_kserve.py NAME MODEL HTTP_PORT GRPC_PORT, in its own Python."""
 
 import sys
 
@@ -12,17 +12,21 @@ class Onnx(Model):
     """One session, one thread."""
 
     def load(self) -> bool:
+        """Once, before it serves."""
         options = ort.SessionOptions()
         options.intra_op_num_threads = 1
         self.session = ort.InferenceSession(PATH, options, providers=["CPUExecutionProvider"])
         self.ready = True
         return True
 
-    async def predict(self, payload: InferRequest, headers: object = None, response_headers: object = None) -> object:
+    async def predict(self, payload: InferRequest, *_: object, **__: object) -> object:
+        """As KServe calls it: binary where binary is asked for."""
         (y,) = self.session.run(None, {"x": payload.inputs[0].as_numpy()})
         output = InferOutput(name="y", shape=list(y.shape), datatype="FP32")
-        binary = payload.from_grpc or payload.use_binary_outputs or bool(
-            payload.request_outputs and payload.request_outputs[0].binary_data
+        binary = (
+            payload.from_grpc
+            or payload.use_binary_outputs
+            or bool(payload.request_outputs and payload.request_outputs[0].binary_data)
         )
         output.set_data_from_numpy(y, binary_data=binary)
         return InferResponse(

@@ -18,12 +18,14 @@ class Onnx(MLModel):
     """One session, one thread."""
 
     async def load(self) -> bool:
+        """Once, before it serves."""
         options = ort.SessionOptions()
         options.intra_op_num_threads = 1
         self.session = ort.InferenceSession(PATH, options, providers=["CPUExecutionProvider"])
         return True
 
     async def predict(self, payload: InferenceRequest) -> InferenceResponse:
+        """As MLServer calls it, over REST and gRPC."""
         (y,) = self.session.run(None, {"x": NumpyCodec.decode_input(payload.inputs[0])})
         return InferenceResponse(
             id=payload.id, model_name=self.name, model_version="1", outputs=[NumpyCodec.encode_output("y", y)]

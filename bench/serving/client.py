@@ -15,10 +15,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import grpc
+import httptools
 import uvloop
 
 PATIENCE_S = 20.0
 POOL = 1024
+LONGEST_PAUSE_S = 2e-3
 METHOD = "/inference.GRPCInferenceService/ModelInfer"
 
 
@@ -69,32 +72,34 @@ class Rest(asyncio.Protocol):
     """A connection that keeps one request under way."""
 
     def __init__(self, load: "RestLoad") -> None:
-        from httptools import HttpResponseParser
-
-        self._make = HttpResponseParser
         self._load = load
         self._status = 0
         self.sent_s = 0.0
         self.busy = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """As asyncio calls it."""
         self.transport = transport
-        self._parser = self._make(self)
+        self._parser = httptools.HttpResponseParser(self)
 
     def send(self) -> None:
+        """The next request."""
         self.busy = True
         self.sent_s = time.perf_counter()
         self.transport.write(self._load.message)  # type: ignore[attr-defined]
 
     def data_received(self, data: bytes) -> None:
+        """As asyncio calls it."""
         self._parser.feed_data(data)
 
     def on_message_complete(self) -> None:
+        """As the parser calls it."""
         now_s = time.perf_counter()
         self.busy = False
         self._load.answered(self, self._parser.get_status_code(), now_s - self.sent_s)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        """As asyncio calls it."""
         if self.busy:
             self._load.answered(self, 0, time.perf_counter() - self.sent_s)
         self._load.lost(self)
@@ -116,13 +121,13 @@ class RestLoad:
         self._open = False
 
     async def connect(self, count: int) -> list[Rest]:
+        """So many connections."""
         loop = asyncio.get_running_loop()
-        made = [
-            await loop.create_connection(lambda: Rest(self), self.job.host, self.job.port) for _ in range(count)
-        ]
+        made = [await loop.create_connection(lambda: Rest(self), self.job.host, self.job.port) for _ in range(count)]
         return [protocol for _, protocol in made]
 
     def answered(self, connection: Rest, status: int, took_s: float) -> None:
+        """Count it, and send the next where the loop is closed."""
         values = self._found.get(status)
         if values is None:
             values = self._found[status] = []
@@ -141,6 +146,7 @@ class RestLoad:
                 self._done.set()
 
     def lost(self, connection: Rest) -> None:
+        """Use it no more."""
         if connection in self._idle:
             self._idle.remove(connection)
 
@@ -171,13 +177,14 @@ class RestLoad:
                     self._idle.pop().send()
                 else:
                     self.outcome.unsent += 1
-            await asyncio.sleep(0 if due_s - time.perf_counter() < 1e-3 else 5e-4)
+            await asyncio.sleep(max(0.0, min(due_s - time.perf_counter(), LONGEST_PAUSE_S)))
         self.outcome.seconds = time.perf_counter() - started
         ends = time.perf_counter() + PATIENCE_S
         while self._busy and time.perf_counter() < ends:
             await asyncio.sleep(0.01)
 
     async def run(self) -> Outcome:
+        """Warm up, wait for the word, and run."""
         connections = await self.connect(POOL if self.job.rate_per_s else self.job.clients)
         await self.closed(connections[: self.job.clients], self.job.warm_s, 0)
         self._found.clear()
@@ -193,8 +200,6 @@ class RestLoad:
 
 async def grpc_load(job: Job) -> Outcome:
     """One channel; each client is a task that asks again and again."""
-    import grpc
-
     message = Path(job.message).read_bytes()
     outcome = Outcome()
     good = outcome.latencies_s.setdefault(200, [])
@@ -232,5 +237,3 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
-
-

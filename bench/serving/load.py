@@ -127,11 +127,20 @@ class Overload:
     deadline_ms: int
 
 
-def overload(running: Running, way: Way, subject: Subject, folder: Path, *, seconds: float, deadline_ms: int) -> Overload:
+def overload(
+    running: Running, way: Way, subject: Subject, folder: Path, *, seconds: float, deadline_ms: int
+) -> Overload:
     """Find the peak with as many clients as keep it busy, then send twice as much, with a deadline on each request."""
     peak = burst(running, way, subject, folder, clients=32, seconds=seconds)
     over = burst(
-        running, way, subject, folder, clients=8, seconds=seconds, rate_per_s=2 * peak.per_s, timeout_ms=deadline_ms,
+        running,
+        way,
+        subject,
+        folder,
+        clients=8,
+        seconds=seconds,
+        rate_per_s=2 * peak.per_s,
+        timeout_ms=deadline_ms,
         deadline_s=deadline_ms / 1e3,
     )
     good = over.statuses.get("200", {"count": 0, "p99": float("nan")})

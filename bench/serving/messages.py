@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 
 import numpy as np
+from tritonclient.grpc import service_pb2
 
 from serving.subjects import Floats, Subject
 
@@ -68,8 +69,6 @@ def right(way: Way, answer: bytes, subject: Subject) -> bool:
 def _values(way: Way, answer: bytes, subject: Subject) -> Floats:
     match way.kind:
         case "grpc":
-            from tritonclient.grpc import service_pb2
-
             read = service_pb2.ModelInferResponse.FromString(answer)
             if read.raw_output_contents:
                 return np.frombuffer(read.raw_output_contents[0], np.float32)

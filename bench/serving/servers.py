@@ -5,6 +5,7 @@ peers/with_NAME.py, that serves a model with it. All get one thread for the mode
 """
 
 import contextlib
+import http.client
 import os
 import signal
 import socket
@@ -30,11 +31,16 @@ class NotStarted(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contender:
-    """A server and the ways in which it can be asked."""
+    """A server and the ways in which it can be asked.
+
+    Attributes:
+        first: how it is asked until it answers; over REST.
+    """
 
     name: str
     title: str
     ways: tuple[Way, ...]
+    first: Way = BINARY
     runtime: RuntimeName = RuntimeName.ONNXRUNTIME
 
     @property
@@ -44,16 +50,17 @@ class Contender:
 
 
 PLAIN = Way(kind="plain", path="/predict")
-OURS = Contender(name="edgewise", title="Edgewise", ways=(BINARY, JSON, GRPC))
-LITERT = Contender(
-    name="edgewise-litert", title="Edgewise, LiteRT", ways=(BINARY,), runtime=RuntimeName.LITERT
+OURS = (
+    Contender(name="edgewise", title="Edgewise", ways=(BINARY, JSON)),
+    Contender(name="edgewise-grpc", title="Edgewise with gRPC", ways=(GRPC,)),
+    Contender(name="edgewise-litert", title="Edgewise, LiteRT", ways=(BINARY,), runtime=RuntimeName.LITERT),
 )
 PEER_TABLE = (
     Contender(name="kserve", title="KServe's Python server", ways=(BINARY, JSON, GRPC)),
-    Contender(name="mlserver", title="MLServer, in process", ways=(JSON, GRPC)),
+    Contender(name="mlserver", title="MLServer, in process", ways=(JSON, GRPC), first=JSON),
     Contender(name="pytriton", title="Triton by PyTriton (Python backend)", ways=(BINARY, JSON, GRPC)),
-    Contender(name="litserve", title="LitServe", ways=(PLAIN,)),
-    Contender(name="bentoml", title="BentoML", ways=(PLAIN,)),
+    Contender(name="litserve", title="LitServe", ways=(PLAIN,), first=PLAIN),
+    Contender(name="bentoml", title="BentoML", ways=(PLAIN,), first=PLAIN),
 )
 
 
@@ -85,7 +92,7 @@ def install(peer: Contender, cache: Path) -> Path:
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
     made = subprocess.run(
         [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", str(wanted)],
-        capture_output=True, text=True,
+        capture_output=True, text=True, check=False,
     )  # fmt: skip
     if made.returncode:
         raise NotStarted(f"does not install: {made.stderr.strip().splitlines()[-1:]}")
@@ -117,14 +124,12 @@ def running(contender: Contender, subject: Subject, *, python: Path, folder: Pat
             stop(process)
 
 
-def command(
-    contender: Contender, subject: Subject, ports: dict[str, int], python: Path, folder: Path
-) -> list[str]:
+def command(contender: Contender, subject: Subject, ports: dict[str, int], python: Path, folder: Path) -> list[str]:
     """What starts it."""
     rest, grpc = str(ports["rest"]), str(ports["grpc"])
     if not contender.ours:
         return [str(python), str(PEERS / f"with_{contender.name}.py"), subject.name, str(subject.path), rest, grpc]
-    served = folder / f"{contender.name}-{subject.name}"
+    served = folder / f"{contender.runtime}-{subject.name}"
     if not served.exists():
         model_folder(subject, served, contender.runtime)
     words = [sys.executable, "-m", "edgewise.edge.serve", str(served), "--http", f"127.0.0.1:{rest}"]
@@ -135,7 +140,7 @@ def first_answer(
     contender: Contender, subject: Subject, ports: dict[str, int], process: "subprocess.Popen[bytes]", log: Path
 ) -> None:
     """Ask in its first way, every few milliseconds, until the answer is right."""
-    way = contender.ways[0]
+    way = contender.first
     ends = time.perf_counter() + START_S
     answer: bytes = b""
     while time.perf_counter() < ends:
@@ -154,8 +159,6 @@ def first_answer(
 
 def asked(port: int, request: bytes) -> bytes:
     """The body of the answer to one request on a connection of its own."""
-    import http.client
-
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
         connection.sendall(request)
         response = http.client.HTTPResponse(connection)

@@ -1,6 +1,8 @@
-"""The two models that every server gets: made in code, seeded, with a batch axis; and the folder that Edgewise takes."""
+"""The two models that every server gets: made in code, seeded, with a batch axis; and the folder Edgewise takes."""
 
 import hashlib
+import itertools
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,13 +12,14 @@ import onnx
 import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 
+from edgewise.design import tflite
 from edgewise.nouns import ModelFile, RuntimeConfiguration, RuntimeName, ServedModel, Signature, Tensor
 from edgewise.runtimes import served
 
 Floats = npt.NDArray[np.float32]
 SEED = 20
 WIDTHS = (640, 256, 128, 256, 640)
-CHANNELS = (24, 48, 64)
+CHANNELS = (48, 96, 128)
 IMAGE = (3, 32, 32)
 
 
@@ -39,7 +42,7 @@ def mlp(folder: Path) -> Subject:
     """640 floats in, 640 out, as an autoencoder for machine sounds has them."""
     rng = np.random.default_rng(SEED)
     nodes, weights, last = [], [], "x"
-    for number, (before, after) in enumerate(zip(WIDTHS, WIDTHS[1:], strict=False)):
+    for number, (before, after) in enumerate(itertools.pairwise(WIDTHS)):
         weights += [
             _named(f"w{number}", rng.standard_normal((before, after)) / np.sqrt(before)),
             _named(f"b{number}", rng.standard_normal(after) * 0.1),
@@ -114,19 +117,20 @@ def _alone(path: Path, x: Floats) -> tuple[Floats, float]:
     session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     took = []
     for _ in range(500):
-        started = _cpu_s()
+        started = time.thread_time()
         (y,) = session.run(None, {"x": x})
-        took.append(_cpu_s() - started)
+        took.append(time.thread_time() - started)
     return y, float(np.median(took[100:])) * 1e6
 
 
 def model_folder(subject: Subject, folder: Path, runtime: RuntimeName = RuntimeName.ONNXRUNTIME) -> Path:
     """`subject` as `python -m edgewise.edge.serve` takes it; converted to TFLite where `runtime` is LiteRT."""
     folder.mkdir(parents=True, exist_ok=True)
+    rows: int | str
     if runtime is RuntimeName.LITERT:
-        name, content = "model.tflite", _converted(subject)
+        name, content, rows = "model.tflite", _converted(subject), 1
     else:
-        name, content = "model.onnx", subject.path.read_bytes()
+        name, content, rows = "model.onnx", subject.path.read_bytes(), "batch"
     (folder / name).write_bytes(content)
     digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
     document = ServedModel(
@@ -136,8 +140,8 @@ def model_folder(subject: Subject, folder: Path, runtime: RuntimeName = RuntimeN
         configuration=RuntimeConfiguration(runtime=runtime, version="", threads=1),
         files=(ModelFile(name=name, digest=digest, size_bytes=len(content)),),
         signature=Signature(
-            inputs=(Tensor(name="x", dtype="float32", shape=("batch", *subject.x.shape[1:])),),
-            outputs=(Tensor(name="y", dtype="float32", shape=("batch", *subject.y.shape[1:])),),
+            inputs=(Tensor(name="x", dtype="float32", shape=(rows, *subject.x.shape[1:])),),
+            outputs=(Tensor(name="y", dtype="float32", shape=(rows, *subject.y.shape[1:])),),
         ),
     )
     (folder / served.NAME).write_bytes(served.written(document))
@@ -145,10 +149,7 @@ def model_folder(subject: Subject, folder: Path, runtime: RuntimeName = RuntimeN
 
 
 def _converted(subject: Subject) -> bytes:
-    raise NotImplementedError(subject.name)
-
-
-def _cpu_s() -> float:
-    from time import thread_time
-
-    return thread_time()
+    model = onnx.load(subject.path)
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_value = 1
+    return tflite.convert(model)
