@@ -174,6 +174,43 @@ VERBS = (
         panel=RELEASE,
     ),
     Verb(
+        name="rollout",
+        help="Bring a release to a site's devices by stages.",
+        panel=RELEASE,
+        verbs=(
+            Verb(
+                name="start",
+                help="Begin the rollout of the release that waits at a site.",
+                module="edgewise.cli.rollout_start",
+            ),
+            Verb(
+                name="step",
+                help="Ask the hub how devices are, and go on with a rollout: wider, as it is, withdrawn, or done.",
+                module="edgewise.cli.rollout_step",
+            ),
+            Verb(
+                name="status",
+                help="Say where a rollout stands, as the signed tree has it. No private key is opened.",
+                module="edgewise.cli.rollout_status",
+            ),
+            Verb(
+                name="pause",
+                help="Pause a rollout: devices that have the release keep it, and no other takes it.",
+                module="edgewise.cli.rollout_pause",
+            ),
+            Verb(
+                name="resume",
+                help="Go on with a rollout that was paused; its stage is watched anew.",
+                module="edgewise.cli.rollout_resume",
+            ),
+            Verb(
+                name="abort",
+                help="Stop a rollout: the release is withdrawn, and devices that run it go back.",
+                module="edgewise.cli.rollout_abort",
+            ),
+        ),
+    ),
+    Verb(
         name="store",
         help="Look after what is kept on this machine.",
         panel=SELF,

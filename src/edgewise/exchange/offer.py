@@ -67,7 +67,8 @@ def custom(offered: Offered) -> dict[str, Json]:
         "stage": None
         if stage is None
         else {
-            "percent": stage.percent,
+            # What TUF signs holds no fractions.
+            "percent": int(stage.percent) if float(stage.percent).is_integer() else stage.percent,
             "rings": list(stage.rings),
             "rollout": stage.rollout,
             "paused": stage.paused,

@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 from outcome import Run
 
+from edgewise.core.database import migrate
+from edgewise.core.hub import local
+from edgewise.core.hub.calls import CALLS
 from edgewise.errors import BadKey, NotFound, RolloutRefused
 from edgewise.exchange import release as releases
 from edgewise.exchange.release import Part, PartKind, Release, Strategy
@@ -120,3 +123,23 @@ def test_what_was_not_built_or_is_not_there_is_said(tree: Path, edgewise_command
     assert edgewise_command("publish", "--release", tree / "none.json").code == NotFound.exit_code
     assert edgewise_command("publish").code == 2
     assert RolloutRefused.exit_code == 78
+
+
+def test_a_rollout_is_told_to_the_hub_and_an_operator_s_stop_is_obeyed(tree: Path, edgewise_command: Run) -> None:
+    assert edgewise_command("rollout", "start", "press-line").code == RolloutRefused.exit_code
+    for version in "12":
+        edgewise_command("publish", "--release", document(tree.parent, version))
+    started = json.loads(edgewise_command("rollout", "start", "press-line", "-o", "json").out)
+    address = f"sqlite:///{tree.parent / 'hub.db'}"
+    step = ("rollout", "step", "press-line", "--database", address, "-o", "json")
+    first = json.loads(edgewise_command(*step).out)
+    assert (first["state"], first["stage"], first["reason"]) == ("running", 0, "no device was heard yet")
+    database = migrate.opened(address)
+    name = {"rollout": started["name"]}
+    assert local.ask(CALLS, database, "GET", "/api/v1/rollouts/{rollout}", name)["state"] == "running"
+    local.ask(CALLS, database, "POST", "/api/v1/rollouts/{rollout}/abort", name)
+    stopped = json.loads(edgewise_command(*step).out)
+    assert stopped["state"] == "aborted"
+    assert stopped["reason"].startswith("stopped by ")
+    assert local.ask(CALLS, database, "GET", "/api/v1/rollouts/{rollout}", name)["state"] == "aborted"
+    database.close()

@@ -1,0 +1,69 @@
+"""What the verbs of rollouts share: what the hub is asked and told, and how a rollout is shown."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from edgewise.cli._hub import ask
+from edgewise.cli.config import Output, Settings
+from edgewise.cli.output import data, sentence
+from edgewise.core.rollouts.decide import Heard
+from edgewise.core.rollouts.policy import Rollout
+from edgewise.exchange.message import Figures, Status
+
+PAGE = "200"
+
+
+def tell(found: Settings, site: str, digest: str, rollout: Rollout) -> str:
+    """Tell the hub how a rollout stands; who wants it stopped, "" for nobody."""
+    stages = [rollout.policy.percent(index) for index in range(len(rollout.policy.stages))]
+    body = {
+        "site": site,
+        "release": digest,
+        "state": rollout.state.value,
+        "stages": stages,
+        "stage": rollout.stage,
+        "reason": rollout.reason,
+    }
+    answer = ask(found, "PUT", "/api/v1/rollouts/{rollout}", {"rollout": rollout.name}, body)
+    return str(answer["abort_wanted_by"])
+
+
+def heard(found: Settings, site: str) -> Iterator[Heard]:
+    """What every device of `site` said last. One call for each: the list does not say what it rejected."""
+    after = ""
+    while True:
+        page = ask(found, "GET", "/api/v1/devices", {"site": site, "limit": PAGE, "after": after})
+        for one in page["devices"]:
+            if not one["revoked"]:
+                yield _heard(ask(found, "GET", "/api/v1/devices/{device}", {"device": one["id"]}))
+        after = page["next"]
+        if not after:
+            return
+
+
+def show(digest: str, rollout: Rollout, output: Output) -> None:
+    """Print where a rollout stands."""
+    stage = rollout.policy.stages[rollout.stage]
+    if output in (Output.JSON, Output.YAML):
+        shown = {"name": rollout.name, "release": digest, "state": rollout.state.value, "stage": rollout.stage}
+        data({**shown, "stages": list(rollout.policy.stages), "reason": rollout.reason}, output)
+        return
+    why = f": {rollout.reason}" if rollout.reason else ""
+    percent = "" if "=" in stage else " %"
+    number = f"stage {rollout.stage + 1} of {len(rollout.policy.stages)} ({stage}{percent})"
+    sentence(f"{rollout.name} is {rollout.state.value}, {number}{why}")
+    sentence(f"  {digest}")
+
+
+def _heard(detail: dict[str, Any]) -> Heard:
+    device, figures = detail["device"], detail["figures"] or {}
+    known = {name: figures[name] for name in ("requests", "errors", "escalated", "latency_p99_ms") if name in figures}
+    return Heard(
+        device=device["id"],
+        sequence=device["sequence"],
+        status=Status(device["status"]),
+        booted=device["booted"],
+        rejected=frozenset(detail["rejected"]),
+        labels=device["labels"],
+        figures=Figures(**known),
+    )

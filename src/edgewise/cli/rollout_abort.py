@@ -1,0 +1,26 @@
+"""`edgewise rollout abort`: the candidate is withdrawn."""
+
+from typing import Annotated
+
+import typer
+
+from edgewise.cli._rollouts import show
+from edgewise.cli._trees import KEYS, TREE, KeysFlag, TreeFlag, desk
+from edgewise.cli.config import settings
+from edgewise.cli.options import OutputFlag
+from edgewise.core.rollouts import run as rollouts
+
+
+def run(
+    site: Annotated[str, typer.Argument(metavar="SITE", help="Whose rollout.")],
+    keys: KeysFlag = KEYS,
+    tree: TreeFlag = TREE,
+    output: OutputFlag = None,
+) -> None:
+    """Stop a rollout: the release is withdrawn, and devices that run it go back.
+
+    Example: edgewise rollout abort press-line
+    """
+    with desk(tree, keys) as where:
+        digest, rollout = rollouts.abort(where, site, "stopped by a publisher")
+    show(digest, rollout, settings(output=output).output)

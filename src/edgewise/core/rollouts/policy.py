@@ -1,0 +1,169 @@
+"""How a rollout goes on, and where it stands: what `custom.plan` of a candidate holds. Pure.
+
+TUF signs canonical JSON, which has no fractions: they are written as text.
+"""
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import pairwise
+
+from edgewise.errors import BadInput, BadMessage
+from edgewise.exchange.fields import Fields, Json
+from edgewise.exchange.offer import MAX_RINGS, Stage
+
+MAX_STAGES = 50
+
+
+class State(StrEnum):
+    """How a rollout is, in the hub's words."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    DONE = "done"
+    FAILED = "failed"
+    ABORTED = "aborted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How a rollout goes on. A limit that is None is not looked at.
+
+    Attributes:
+        stages: `ring=canary` or a percentage, from narrow to wide; the last is 100.
+        soak_s: how long each stage is watched at least.
+        settled_share: of the devices whose turn it is, must have kept the release before it goes wider.
+        failed_share: of the devices that tried it, more is too many.
+        error_share, escalated_share: of requests, more is too many.
+        latency_p99_ms: of any device, more is too much.
+        least_requests: fewer say nothing about shares of requests.
+    """
+
+    stages: tuple[str, ...]
+    soak_s: float = 3600.0
+    settled_share: float = 0.9
+    failed_share: float = 0.02
+    error_share: float | None = 0.01
+    escalated_share: float | None = None
+    latency_p99_ms: float | None = None
+    least_requests: int = 100
+
+    def percent(self, index: int) -> float:
+        """How far the stage at `index` goes by percentage: as far as the widest until it."""
+        return max((float(one) for one in self.stages[: index + 1] if "=" not in one), default=0.0)
+
+    def offered(self, index: int, name: str, *, paused: bool = False) -> Stage:
+        """The stage at `index` as devices read it; rings of stages before it stay in."""
+        rings = tuple(one for one in self.stages[: index + 1] if "=" in one)
+        return Stage(percent=self.percent(index), rings=rings, rollout=name, paused=paused)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollout:
+    """Where a rollout stands.
+
+    Attributes:
+        stage: index of the present one.
+        since_s: when it began, seconds since 1970 by who signs.
+        reason: one sentence.
+    """
+
+    name: str
+    policy: Policy
+    state: State
+    stage: int
+    since_s: int
+    reason: str = ""
+
+
+def check(policy: Policy) -> Policy:
+    """`policy`, if it can be followed.
+
+    Raises:
+        BadInput: it cannot.
+    """
+    if not 1 <= len(policy.stages) <= MAX_STAGES or sum("=" in one for one in policy.stages) > MAX_RINGS:
+        raise BadInput(f"a rollout has 1 to {MAX_STAGES} stages, and at most {MAX_RINGS} rings")
+    try:
+        percents = [float(one) for one in policy.stages if "=" not in one]
+    except ValueError as error:
+        raise BadInput(f"a stage is a percentage or LABEL=VALUE: {error}") from error
+    if not percents or "=" in policy.stages[-1] or percents[-1] != 100:
+        raise BadInput("the last stage is 100: every device", hint="--stages ring=canary,10,50,100")
+    if not all(one < other for one, other in pairwise(percents)) or percents[0] <= 0:
+        raise BadInput("each stage is wider than the one before, from more than 0 to 100")
+    if not all(one.is_integer() for one in percents):
+        raise BadInput("a stage is a whole percentage: what is signed holds no fractions")
+    shares = (policy.settled_share, policy.failed_share, policy.error_share or 0, policy.escalated_share or 0)
+    if not all(0 <= one <= 1 for one in shares) or policy.soak_s < 0:
+        raise BadInput("shares are from 0 to 1, and a stage is watched for 0 seconds or more")
+    return policy
+
+
+def written(rollout: Rollout) -> dict[str, Json]:
+    """What `custom.plan` says."""
+    policy = rollout.policy
+    return {
+        "name": rollout.name,
+        "state": rollout.state.value,
+        "stage": rollout.stage,
+        "since_s": rollout.since_s,
+        "reason": rollout.reason,
+        "stages": list(policy.stages),
+        "soak_s": _text(policy.soak_s),
+        "settled_share": _text(policy.settled_share),
+        "failed_share": _text(policy.failed_share),
+        "error_share": _text(policy.error_share),
+        "escalated_share": _text(policy.escalated_share),
+        "latency_p99_ms": _text(policy.latency_p99_ms),
+        "least_requests": policy.least_requests,
+    }
+
+
+def read(plan: Json) -> Rollout:
+    """The rollout that `custom.plan` says.
+
+    Raises:
+        BadMessage: it says none.
+    """
+    found = Fields(plan, "plan")
+    policy = Policy(
+        stages=found.texts("stages", most=MAX_STAGES),
+        soak_s=_number(found, "soak_s") or 0.0,
+        settled_share=_number(found, "settled_share") or 0.0,
+        failed_share=_number(found, "failed_share") or 0.0,
+        error_share=_number(found, "error_share"),
+        escalated_share=_number(found, "escalated_share"),
+        latency_p99_ms=_number(found, "latency_p99_ms"),
+        least_requests=found.count("least_requests"),
+    )
+    try:
+        state, checked = State(found.text("state")), check(policy)
+    except (ValueError, BadInput) as error:
+        raise BadMessage(f"the plan of a rollout cannot be followed: {error}") from error
+    stage = found.count("stage")
+    if stage >= len(policy.stages):
+        raise BadMessage(f"the plan is at stage {stage} of {len(policy.stages)}")
+    return Rollout(
+        name=found.text("name", most=128),
+        policy=checked,
+        state=state,
+        stage=stage,
+        since_s=found.count("since_s"),
+        reason=found.text("reason", most=2000, default=""),
+    )
+
+
+def _text(value: float | None) -> str:
+    return "" if value is None else repr(float(value))
+
+
+def _number(found: Fields, name: str) -> float | None:
+    text = found.text(name, most=32, default="")
+    try:
+        value = float(text) if text else None
+    except ValueError as error:
+        raise BadMessage(f"plan.{name} is {text!r}, no number") from error
+    if value is not None and not math.isfinite(value):
+        raise BadMessage(f"plan.{name} is {text!r}, no number")
+    return value
