@@ -22,6 +22,7 @@ from edgewise.edge.serve.contract import Core, Observer
 from edgewise.edge.serve.guard import tls
 from edgewise.edge.serve.guard.keys import Keys
 from edgewise.edge.serve.http.site import Site
+from edgewise.edge.serve.models import memory
 from edgewise.edge.serve.options import Options
 from edgewise.errors import EdgewiseError, MissingDependency
 
@@ -76,7 +77,7 @@ class Server:
             http = [one for one in self._options.http if one not in self._options.later]
             grpc = self._options.grpc not in self._options.later
             say({"ready": True, **await self._accept(http, grpc=grpc)})
-            gc.collect()
+            memory.give_back()
             gc.freeze()  # what is there now stays: the collector need not look at it for every few requests
             await self._until_stopped()
         finally:
