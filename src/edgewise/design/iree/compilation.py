@@ -102,9 +102,11 @@ class Compilation:
             return found
 
     def _failed(self, error: ChildFailed, diagnostics: str) -> Ended:
+        bound = units.show(self.memory_bytes, units.SIZE)
         if diagnosis.short_of_memory(f"{error.message}\n{diagnostics}"):
-            bound = units.show(self.memory_bytes, units.SIZE)
             return Stopped(reason=f"not proved: the compiler wants more memory than {bound}")
+        if self.memory_bytes < CULPRIT_MEMORY_BYTES and "exit code" in error.message:
+            return Stopped(reason=f"not proved: {error.message}; it may want more memory than {bound}")
         if error.message.endswith(CRASHES):
             return Crashed(reason=f"not proved: {error.message}, and no operator was found to do that on its own")
         return Stopped(reason=f"not proved: {error.message}")
