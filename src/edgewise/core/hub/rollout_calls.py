@@ -6,8 +6,9 @@ stopped; devices learn of both from the signed metadata alone.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from sqlalchemy import Connection, Row, desc, select, update
 
 from edgewise.core.database.schema import rollouts as table
@@ -20,6 +21,7 @@ from edgewise.errors import Conflict, NotFound
 V1 = "/api/v1"
 ROLLOUT = text("rollout", "Name of a rollout.", inside="path", pattern="^[a-z0-9][a-z0-9.-]{0,127}$")
 OVER = ("done", "aborted", "failed")
+Percent = Annotated[float, Field(ge=0, le=100)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,11 @@ class RolloutPage:
     rollouts: Sequence[Rollout]
 
 
+def _whole(value: object) -> object:
+    """24.0 is an integer of JSON Schema."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 class Told(BaseModel):
     """How a rollout stands, as whoever runs it says."""
 
@@ -61,8 +68,8 @@ class Told(BaseModel):
     site: str = Field(pattern="^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
     release: str = Field(pattern="^sha256:[0-9a-f]{64}$")
     state: str = Field(pattern="^(running|paused|done|failed|aborted)$")
-    stages: list[float] = Field(min_length=1, max_length=50)
-    stage: int = Field(ge=0, lt=50)
+    stages: list[Percent] = Field(min_length=1, max_length=50)
+    stage: Annotated[int, BeforeValidator(_whole)] = Field(ge=0, lt=50)
     reason: str = Field(default="", max_length=2000, pattern=r"^[^\u0000]*$")
 
 
