@@ -3,10 +3,12 @@
 Conditions (If-Match, If-None-Match) are sent, and most servers keep them; nginx's does not, which is found out before
 the first write. Then a file is only created after a look whether it is there, which two who publish in the same instant
 can both do: so such a server is refused unless it is said that there is one publisher alone (`EDGEWISE_WEB_ALONE=1`).
+The same holds for one without strong entity tags (RFC 9110, section 8.8.3): If-Match never fits a weak one.
 """
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator, Mapping
 from urllib.parse import quote
 
@@ -18,6 +20,12 @@ from edgewise.errors import TreeUnreachable
 
 TIMEOUT_S = 30.0
 PRECONDITION_FAILED = 412
+CONFLICT = 409
+"""What RFC 4918 wants of a PUT into a folder that is not there."""
+ALREADY_THERE = 405
+"""What MKCOL says of a folder that is."""
+TAG_TRIES = 5
+"""Apache's tags are weak for a second after a file was written."""
 PROBE = "edgewise-conditions.json"
 ALONE = "EDGEWISE_WEB_ALONE"
 
@@ -70,7 +78,7 @@ class WebRoot:
             there = self.read(path)
             if there is not None:
                 return there == content
-        answer = self._ask("PUT", path, {"If-None-Match": "*"}, content)
+        answer = self._put(path, {"If-None-Match": "*"}, content)
         if answer.status_code == PRECONDITION_FAILED:
             return self.read(path) == content
         if not answer.is_success:
@@ -81,11 +89,9 @@ class WebRoot:
         """See `Web`."""
         if not self._keeps_conditions() and self.read(path) != old:
             raise meanwhile(self)
-        known, tag = self._tags.get(path, (None, ""))
-        if old is not None and known != old:
-            raise meanwhile(self)
+        tag = "" if old is None else self._tag(path, old)
         conditions = {"If-None-Match": "*"} if old is None else {"If-Match": tag} if tag else {}
-        answer = self._ask("PUT", path, conditions, new)
+        answer = self._put(path, conditions, new)
         if answer.status_code == PRECONDITION_FAILED:
             if self.read(path) != new:
                 raise meanwhile(self)
@@ -104,7 +110,7 @@ class WebRoot:
             TreeUnreachable: it is not, and nobody said that there is one publisher alone.
         """
         if self._conditions is None:
-            answers = [self._ask("PUT", PROBE, {"If-None-Match": "*"}, b"{}") for _ in range(2)]
+            answers = [self._put(PROBE, {"If-None-Match": "*"}, b"{}") for _ in range(2)]
             if not answers[-1].is_success and answers[-1].status_code != PRECONDITION_FAILED:
                 raise refused(answers[-1], f"PUT to {self}")
             self._conditions = answers[-1].status_code == PRECONDITION_FAILED
@@ -114,6 +120,41 @@ class WebRoot:
                 hint=f"set {ALONE}=1 where nobody else ever publishes there",
             )
         return self._conditions
+
+    def _tag(self, path: str, old: bytes) -> str:
+        """The strong tag of `path`, which is `old`; "" where there is none and one publisher alone.
+
+        Raises:
+            PublishedMeanwhile: it is another by now.
+            TreeUnreachable: there is no strong tag, and there may be other publishers.
+        """
+        for number in range(TAG_TRIES):
+            if number:
+                time.sleep(self._wait_s)
+                self.read(path)
+            known, tag = self._tags.get(path, (None, ""))
+            if known != old:
+                raise meanwhile(self)
+            if tag and not tag.startswith("W/"):
+                return tag
+            if self._alone:
+                return ""
+        raise TreeUnreachable(
+            f"{self} has no strong ETag for {path}, so that two who publish would mix",
+            hint=f"let the server make strong ones, or set {ALONE}=1 where nobody else ever publishes there",
+        )
+
+    def _put(self, path: str, conditions: Mapping[str, str], content: bytes) -> httpx.Response:
+        """Write `path`; folders that the server wants first are made."""
+        answer = self._ask("PUT", path, conditions, content)
+        if answer.status_code != CONFLICT:
+            return answer
+        parents = [path[:at] for at, letter in enumerate(path) if letter == "/"]
+        for folder in ("", *parents):
+            made = self._ask("MKCOL", f"{folder}/" if folder else "", {})
+            if not made.is_success and made.status_code != ALREADY_THERE:
+                raise refused(made, f"{self}/{folder}")
+        return self._ask("PUT", path, conditions, content)
 
     def _ask(self, method: str, path: str, headers: Mapping[str, str], content: bytes = b"") -> httpx.Response:
         kind = {"Content-Type": "application/json"} if method == "PUT" else {}
