@@ -42,9 +42,10 @@ from edgewise.store.steps import Store
 from fakes import models as fakes
 
 Array = npt.NDArray[Any]
-NEAR = {"fp32": 1e-4, "fp16": 0.02, "int8": 0.3, "mixed": 0.3}
+NEAR = {"fp32": 1e-4, "fp16": 0.02, "int8": 0.4, "mixed": 0.4}
 """Root of the mean squared error over the spread of the outputs, by precision. NNCF averages the range of an
-activation over samples, which cuts much off where a sample has a handful of values."""
+activation over samples, which cuts much off where a sample has a handful of values; on CPUs without VNNI sums of pairs
+saturate besides (0.31 seen on AVX2 alone). What answers nonsense is above 1."""
 
 CPU = Accelerator(name="cpu", kind=AcceleratorKind.CPU, title="c", dtypes=("float32",), isa=("avx2", "asimdhp"))
 MACHINE = Machine(name="this", title="here", vendor="", architecture="x86_64", accelerators=(CPU,))
