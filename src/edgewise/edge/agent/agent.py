@@ -5,25 +5,27 @@ by the loop itself, one after the other, and only if the state still asks for it
 """
 
 import contextlib
+import math
 import queue
 import random
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from edgewise import __version__
-from edgewise.edge.agent import health, machine, notify, outbox, schedule, servers, settings, status
+from edgewise.edge.agent import backend, health, machine, notify, outbox, schedule, servers, settings, status
+from edgewise.edge.agent.backend import Backend, Running, Way
 from edgewise.edge.agent.disk import Disk
 from edgewise.edge.agent.journal import Journal
-from edgewise.edge.agent.servers import Server
-from edgewise.edge.agent.state import Effect, EffectKind, Event, EventKind, Phase, State
-from edgewise.edge.agent.state import Server as Serving
+from edgewise.edge.agent.servers import Processes
+from edgewise.edge.agent.state import Effect, EffectKind, Event, EventKind, Phase, Server, State
 from edgewise.errors import BadConfiguration, ChildFailed, EdgewiseError
 from edgewise.exchange import message, signing
+from edgewise.exchange.release import Release
 from edgewise.runtimes.child import Child
 
 TICK_S, FETCH_S, PROVE_S, ASK_S = 1.0, 24 * 3600.0, 120.0, 120.0
@@ -36,33 +38,43 @@ K, E = EffectKind, EventKind
 class Agent:
     """The agent of the device whose files lie in `root`. `run` works until `stop` is called.
 
+    Args:
+        backends: what runs releases beside child processes, by the way in which it does.
+
     Raises:
         BadConfiguration: the device is not enrolled, or agent.json has a fault.
     """
 
     def __init__(
-        self, root: Path, *, now_s: Callable[[], float] = time.time, clock_s: Callable[[], float] = time.monotonic
+        self,
+        root: Path,
+        *,
+        backends: Mapping[Way, Backend] | None = None,
+        now_s: Callable[[], float] = time.time,
+        clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
         who = settings.identity(root)
         if who is None:
             raise BadConfiguration("this device is not enrolled", hint="edgewise agent enrol --hub URL --token TOKEN")
         self.settings, self.who = settings.read(root), who
         self.disk = Disk(root)
+        self.backends: Mapping[Way, Backend] = {Way.PROCESS: Processes(self.disk), **(backends or {})}
         self.key = signing.read_key(root / "device.key")
         self._now_s, self._clock_s = now_s, clock_s
         self.disk.run.mkdir(parents=True, exist_ok=True)
         self.journal = Journal(root / "journal", now_s=now_s)
         self.events: queue.SimpleQueue[Event | Callable[[], None] | None] = queue.SimpleQueue()
         self._public: socket.socket | None = None
-        self._serving: Server | None = None
-        self._candidate: Server | None = None
+        self._serving: Running | None = None
+        self._candidate: Running | None = None
         self._orphans: list[tuple[int, str]] = []
         self._watch_from_s = self._up_from_s = self._golden_at_s = 0.0
         self._failures, self._poll_at_s, self._sequence = 0, 0.0, max(who.sequence, outbox.newest(root / "outbox"))
         self._sending = threading.Lock()
         self._starting = ""
         self._polling = False
-        self._running: list[Server] = []
+        self._told_to_fetch = False
+        self._running: list[Running] = []
         self._remembering = threading.Lock()
 
     @property
@@ -158,9 +170,26 @@ class Agent:
                 self._report()
 
     def _fetch(self, release: str) -> None:
+        left_s = math.inf if self._told_to_fetch else schedule.left_s(self.settings.download_minutes(), self._minute())
+        if not left_s:
+            reason = "the hours in which this device downloads are over; what has come is kept"
+            self.events.put(Event(kind=E.NOT_FETCHED, release=release, reason=reason))
+            return
         try:
-            told = self._outside("fetch", FETCH_S, tree=list(self.settings.tree), site=self.who.site, release=release)
-        except ChildFailed as error:
+            told = self._outside(
+                "fetch",
+                min(FETCH_S, left_s),
+                tree=list(self.settings.tree),
+                site=self.who.site,
+                release=release,
+                containers=self.settings.containers,
+                there=sorted(self.backends),
+                bytes_per_s=self.settings.bandwidth_bytes_per_s,
+            )
+            if not told["refuted"]:
+                made = self.disk.read(release)
+                self._backend(made).stage(release, made)
+        except EdgewiseError as error:
             self.events.put(Event(kind=E.NOT_FETCHED, release=release, reason=error.message))
             return
         if told["refuted"]:
@@ -183,7 +212,7 @@ class Agent:
         reason = candidate.ready(self.settings.ready_s)
         if not reason:
             try:
-                told = self._proven(release, candidate)
+                told = self._proven(candidate)
                 resident = candidate.resident_bytes()
                 reason = told["wrong"] or health.over_budget(made.allowance, resident, told["latency_p99_ms"])
             except ChildFailed as error:
@@ -196,7 +225,7 @@ class Agent:
             return
         self.events.put(lambda: self._take_candidate(candidate))
 
-    def _take_candidate(self, candidate: Server) -> None:
+    def _take_candidate(self, candidate: Running) -> None:
         """On the loop: what was given up meanwhile is ended, all else may take over."""
         if self.state.phase is not Phase.PROVING or self.state.staged != candidate.release:
             self._aside(self._end, candidate)
@@ -207,8 +236,8 @@ class Agent:
     def _switch(self, release: str) -> None:
         """One rename; then the new one accepts, and the old one answers what it has and ends."""
         new = self._candidate
-        if new is None or new.release != release or new.process.poll() is not None:
-            how = "" if new is None else servers.how_ended(new.process.poll() or 0)
+        if new is None or new.release != release or new.ended():
+            how = "" if new is None else new.ended()
             self.happen(Event(kind=E.REFUTED, release=release, reason=how or "its server ended before it took over"))
             return
         try:
@@ -221,7 +250,7 @@ class Agent:
         self._serve(new)
         self.happen(Event(kind=E.SWITCHED, release=release))
 
-    def _serve(self, new: Server) -> None:
+    def _serve(self, new: Running) -> None:
         """Let `new` accept, and end whatever served before."""
         old, self._serving = self._serving, new
         new.accept()
@@ -288,26 +317,28 @@ class Agent:
 
     # Servers.
 
-    def _server(self, release: str) -> Server:
+    def _server(self, release: str) -> Running:
         made = self.disk.read(release)
         if self._public is None:
             self._public = servers.listening(self.settings.listen)
-        begun = Server(
-            release,
-            self.disk.model(release),
-            private=self.disk.run / f"{uuid4().hex[:12]}.sock",
-            public=self._public,
-            log=self.disk.log,
-            environment={**made.settings, "EDGEWISE_MODEL_DIGEST": made.model_digest},
-            ended=self._ended,
-        )
+        begun = self._backend(made).start(release, made, self._public, self._ended)
         self._running.append(begun)
         self._remember()
         return begun
 
-    def _ended(self, server: Server) -> None:
+    def _backend(self, made: Release) -> Backend:
+        """What runs `made` here.
+
+        Raises:
+            BadConfiguration: nothing does any more.
+        """
+        if reason := backend.unfit(made, self.settings.containers, self.backends):
+            raise BadConfiguration(f"{made.version} cannot run here: {reason}", hint="containers in agent.json")
+        return self.backends[backend.way(made, self.settings.containers)]
+
+    def _ended(self, server: Running) -> None:
         """On a thread of its own: a server that nobody has told to end has ended."""
-        reason = servers.how_ended(server.process.wait())
+        reason = server.ended()
 
         def then() -> None:
             if self._serving is server:
@@ -316,23 +347,23 @@ class Agent:
 
         self.events.put(then)
 
-    def _await_end(self, server: Server) -> None:
+    def _await_end(self, server: Running) -> None:
         server.wait()
 
-    def _end(self, server: Server | None) -> None:
+    def _end(self, server: Running | None) -> None:
         if server is not None:
             server.stop()
 
     def _remember(self) -> None:
         """Every server that was started is written down, so that none outlives two agents."""
         with self._remembering:
-            self._running = [one for one in self._running if one.process.poll() is None]
+            self._running = [one for one in self._running if not one.ended()]
             with contextlib.suppress(EdgewiseError):
                 servers.remember(self.disk.run / "servers.json", self._running, self._orphans)
 
-    def _proven(self, release: str, server: Server, rounds: int = 3) -> dict[str, Any]:
+    def _proven(self, server: Running, rounds: int = 3) -> dict[str, Any]:
         with Child("edgewise.edge.agent.proving", name="the proof of a release") as child:
-            folder, private = str(self.disk.model(release)), str(server.private)
+            folder, private = str(server.proof), str(server.private)
             return dict(child.call("prove", timeout_s=PROVE_S, folder=folder, private=private, rounds=rounds))
 
     # Time.
@@ -340,9 +371,9 @@ class Agent:
     def _tick(self) -> None:
         notify.tell("WATCHDOG=1")
         now_s = self._clock_s()
-        if self.state.phase is Phase.WATCHING and self._serving is not None and self.state.server is Serving.UP:
+        if self.state.phase is Phase.WATCHING and self._serving is not None and self.state.server is Server.UP:
             self._look_after(now_s)
-        if self.state.restarts and self.state.server is Serving.UP and now_s - self._up_from_s > self.settings.steady_s:
+        if self.state.restarts and self.state.server is Server.UP and now_s - self._up_from_s > self.settings.steady_s:
             self.happen(Event(kind=E.STEADY, release=self.state.booted))
         if now_s >= self._poll_at_s and not self._polling:
             self._poll()
@@ -364,12 +395,12 @@ class Agent:
             self._golden_at_s = now_s + 1e9
             self._aside(self._look_closer, server, over)
 
-    def _look_closer(self, server: Server, last: bool) -> None:
+    def _look_closer(self, server: Running, last: bool) -> None:
         """The golden once more, and what the server has counted."""
         reason = ""
         try:
             made = self.disk.read(server.release)
-            told = self._proven(server.release, server, rounds=1)
+            told = self._proven(server, rounds=1)
             latency = told["latency_p99_ms"] if last else None
             counted = health.read(metrics(server.private))
             reason = told["wrong"] or health.unwell(made.allowance, counted, server.resident_bytes(), latency)
@@ -406,12 +437,19 @@ class Agent:
             reason = error.message
             self.events.put(lambda: self._asked(None, reason))
             return
-        local = time.localtime(self._now_s())
-        shut = not schedule.is_open(self.settings.minutes(), local.tm_hour * 60 + local.tm_min)
+        shut = not schedule.is_open(self.settings.minutes(), self._minute())
         held = hold if hold is not None else shut or self.settings.apply == "told"
-        gone = tuple(told["withdrawn"])
-        offered = Event(kind=E.OFFERED, release=told["due"], withdrawn=gone, hold=held)
+        due, gone, state = told["due"], tuple(told["withdrawn"]), self.state
+        self._told_to_fetch = hold is not None
+        if not self._told_to_fetch and not schedule.is_open(self.settings.download_minutes(), self._minute()):
+            due = schedule.postponed(due, booted=state.booted, staged=state.staged, withdrawn=gone)
+        offered = Event(kind=E.OFFERED, release=due, withdrawn=gone, hold=held)
         self.events.put(lambda: self._asked(offered, ""))
+
+    def _minute(self) -> int:
+        """Of the day, by the device's own clock."""
+        local = time.localtime(self._now_s())
+        return local.tm_hour * 60 + local.tm_min
 
     def _asked(self, offered: Event | None, reason: str) -> None:
         self._polling = False
@@ -426,8 +464,11 @@ class Agent:
         self._aside(self._send)
 
     def _collect(self) -> None:
-        with contextlib.suppress(ChildFailed):
-            self._outside("collect", ASK_S, needed=sorted(self.state.needed))
+        with contextlib.suppress(EdgewiseError):
+            needed = self.state.needed
+            self._outside("collect", ASK_S, needed=sorted(needed), containers=self.settings.containers)
+            for one in self.backends.values():
+                one.collect(needed)
 
     def _report(self) -> None:
         """Keep a report for the hub; a full disk or a hub that is away stops nothing."""

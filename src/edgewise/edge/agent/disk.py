@@ -18,7 +18,7 @@ from pathlib import Path
 
 from edgewise.errors import EdgewiseError
 from edgewise.exchange import release as releases
-from edgewise.exchange.release import Release
+from edgewise.exchange.release import PartKind, Release
 from edgewise.runtimes import served
 from edgewise.store import atomic
 
@@ -84,8 +84,9 @@ class Disk:
 
     def _is_whole(self, release: str) -> bool:
         try:
-            if not self.read(release).model_digest:
-                return True
+            made = self.read(release)
+            if made.part(PartKind.MODEL) is None:
+                return True  # it came as images, which its backend has checked
             folder = self.model(release)
             model = served.read((folder / served.NAME).read_bytes())
             files = (*model.files, *((model.golden.file,) if model.golden else ()))

@@ -6,6 +6,7 @@ holds no socket of the server and ends when it is done.
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -13,7 +14,9 @@ from uuid import uuid4
 import httpx
 
 from edgewise import __version__
-from edgewise.edge.agent import outbox
+from edgewise.edge.agent import backend, deltas, outbox, pace
+from edgewise.edge.agent.backend import Way
+from edgewise.edge.agent.deltas import Deltas
 from edgewise.edge.agent.disk import Disk
 from edgewise.errors import BadMessage, NotTrusted, RegistryUnreachable, StoreFull, WrongBytes
 from edgewise.exchange import enrolment, offer, receipt, signing
@@ -28,11 +31,14 @@ from edgewise.store.oci import place
 from edgewise.store.oci.copy import copy
 from edgewise.store.oci.documents import Manifest
 from edgewise.store.oci.layout import Layout
+from edgewise.store.oci.place import Place
 from edgewise.store.oci.places import opened
 from edgewise.store.oci.reference import parse
 
 TITLE = "org.opencontainers.image.title"
 TIMEOUT_S = 60.0
+DELTAS: tuple[Deltas, ...] = ()
+"""What can read deltas here."""
 
 
 def follow(
@@ -57,8 +63,14 @@ def follow(
     raise failure
 
 
-def fetch(root: str, tree: list[str], site: str, release: str) -> dict[str, Any]:
+def fetch(
+    root: str, tree: list[str], site: str, release: str, containers: str, there: list[str], bytes_per_s: float
+) -> dict[str, Any]:
     """Bring what is missing of `release` and lay it out; `refuted` says why it can never run here, or "".
+
+    Args:
+        containers: see `backend.way`. `there`: ways in which this device runs releases.
+        bytes_per_s: at most; 0 for as fast as they come.
 
     Raises:
         EdgewiseError: it did not come whole this time.
@@ -72,9 +84,9 @@ def fetch(root: str, tree: list[str], site: str, release: str) -> dict[str, Any]
             with _follower(root, base, site) as follower:
                 follower.follow()
                 made, document = follower.release(release)
-            refuted = unfit(made)
+            refuted = backend.unfit(made, containers, [Way(one) for one in there])
             if not refuted:
-                _bring(disk, made, base)
+                _bring(disk, made, backend.parts(made, containers), base, bytes_per_s)
                 _lay_out(disk, release, made, document)
             return {"refuted": refuted}
         except Exception as error:
@@ -82,21 +94,12 @@ def fetch(root: str, tree: list[str], site: str, release: str) -> dict[str, Any]
     raise failure
 
 
-def unfit(release: Release) -> str:
-    """Why a device that runs servers as child processes cannot take `release`; "" where it can."""
-    if release.part(PartKind.SYSTEM):
-        return "it is an operating system, and no backend for bootc or ostree is installed on this device"
-    if release.part(PartKind.MODEL) is None:
-        return "it has no model as an artifact of its own, and this device runs no containers"
-    return ""
-
-
-def collect(root: str, needed: list[str]) -> None:
+def collect(root: str, needed: list[str], containers: str) -> None:
     """Remove releases and blobs that nothing needs."""
     disk = Disk(Path(root))
     disk.collect(frozenset(needed))
     layout = Layout(disk.root / "store")
-    kept = {part.digest for one in disk.whole() for part in disk.read(one).parts}
+    kept = {part.digest for one in disk.whole() for part in backend.parts(disk.read(one), containers)}
     for name in list(layout.references()):
         if f"sha256:{name}" not in kept:
             layout.untag(name)
@@ -162,18 +165,30 @@ def _follower(root: str, base: str, site: str, kept: str = "tuf") -> Follower:
     return Follower(base, site, Path(root) / kept, content)
 
 
-def _bring(disk: Disk, release: Release, base: str) -> None:
+def _bring(disk: Disk, release: Release, parts: Sequence[Part], base: str, bytes_per_s: float) -> None:
     layout = Layout(disk.root / "store")
     layout.folder.mkdir(parents=True, exist_ok=True)
     wanted = release.allowance.disk_bytes
+    size_bytes = sum(part.size_bytes for part in parts)
     free = shutil.disk_usage(disk.root).free
-    if wanted is not None and free < wanted + release.size_bytes:
-        raise StoreFull(f"the release needs {wanted + release.size_bytes} bytes of disk, and {free} are free")
-    for part in release.parts:
-        if part.kind is PartKind.MODEL:
-            with opened(parse(_source(part, base))) as source:
-                copy(source, layout, part.digest, with_referrers=False)
-            layout.tag(part.digest.removeprefix("sha256:"), layout.resolve(part.digest))
+    if wanted is not None and free < wanted + size_bytes:
+        raise StoreFull(f"the release needs {wanted + size_bytes} bytes of disk, and {free} are free")
+    bucket = pace.Bucket(bytes_per_s) if bytes_per_s else None
+    for part in parts:
+        with opened(parse(_source(part, base))) as there:
+            source = pace.Slowed(there, bucket) if bucket else there
+            _make(source, layout, part)
+            copy(source, layout, part.digest, with_referrers=False)
+        layout.tag(part.digest.removeprefix("sha256:"), layout.resolve(part.digest))
+
+
+def _make(source: Place, layout: Layout, part: Part) -> None:
+    """Make what deltas can make of the artifact `part`; nothing is lost where they cannot."""
+    if DELTAS:
+        artifact = source.resolve(part.digest)
+        found = place.document(source, artifact)
+        if isinstance(found, Manifest):
+            deltas.make(found.layers, deltas.offers(source, artifact), source, layout, DELTAS)
 
 
 def _source(part: Part, base: str) -> str:
@@ -185,25 +200,29 @@ def _source(part: Part, base: str) -> str:
 
 
 def _lay_out(disk: Disk, release: str, made: Release, document: bytes) -> None:
-    part = made.part(PartKind.MODEL)
-    assert part is not None
+    temporary = disk.releases / f"{atomic.TEMPORARY_PREFIX}{uuid4().hex}"
+    if part := made.part(PartKind.MODEL):
+        _lay_out_model(disk, part, temporary / "model")
+        _check(temporary / "model", made)
+    atomic.write(temporary / "release.json", document)
+    atomic.settle_folder(temporary, disk.folder(release))
+
+
+def _lay_out_model(disk: Disk, part: Part, folder: Path) -> None:
+    """The files of the artifact `part` in `folder`, as links to its blobs."""
     layout = Layout(disk.root / "store")
     manifest = place.document(layout, layout.resolve(part.digest))
     if not isinstance(manifest, Manifest):
         raise WrongBytes(f"{part.digest} is no artifact of a model")
-    temporary = disk.releases / f"{atomic.TEMPORARY_PREFIX}{uuid4().hex}"
     for layer in manifest.layers:
         name = layer.annotations.get(TITLE, "")
         if not name or name.startswith("/") or any(piece in ("", ".", "..") for piece in name.split("/")):
             raise WrongBytes(f"a file of {part.digest} is called {name!r}")
-        target = temporary / "model" / name
+        target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         for _ in layout.fetch(layer):  # hashed to its end: what was right when it came may have rotted
             pass
         _linked(layout.blobs.path(layer.digest), target)
-    _check(temporary / "model", made)
-    atomic.write(temporary / "release.json", document)
-    atomic.settle_folder(temporary, disk.folder(release))
 
 
 def _linked(blob: Path, target: Path) -> None:

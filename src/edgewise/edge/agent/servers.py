@@ -16,13 +16,16 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from uuid import uuid4
 
+from edgewise.edge.agent.backend import DRAIN_S, Running
+from edgewise.edge.agent.disk import Disk
 from edgewise.errors import BadConfiguration, ChildFailed
+from edgewise.exchange.release import Release
 from edgewise.store import atomic
 
 MODULE = "edgewise.edge.serve"
 BACKLOG = 1024
-DRAIN_S = 30.0
 LOG_BYTES = 1 << 20
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -49,6 +52,35 @@ def listening(address: str) -> socket.socket:
     return made
 
 
+class Processes:
+    """The backend of child processes: what a release needs is the files that lie on `disk`."""
+
+    def __init__(self, disk: Disk) -> None:
+        self._disk = disk
+
+    def stage(self, release: str, made: Release) -> None:
+        """All is there when the files are."""
+
+    def start(self, release: str, made: Release, public: socket.socket, ended: Callable[[Running], None]) -> "Server":
+        """Begin the server's process.
+
+        Raises:
+            ChildFailed: it could not be started.
+        """
+        return Server(
+            release,
+            self._disk.model(release),
+            private=self._disk.run / f"{uuid4().hex[:12]}.sock",
+            public=public,
+            log=self._disk.log,
+            environment={**made.settings, "EDGEWISE_MODEL_DIGEST": made.model_digest},
+            ended=ended,
+        )
+
+    def collect(self, needed: frozenset[str]) -> None:
+        """Nothing but files was kept."""
+
+
 class Server:
     """The server of `release` as a process.
 
@@ -65,10 +97,9 @@ class Server:
         public: socket.socket,
         log: Path,
         environment: Mapping[str, str],
-        ended: "Callable[[Server], None]" = lambda _: None,
+        ended: Callable[[Running], None] = lambda _: None,
     ) -> None:
-        self.release, self.private, self._ended = release, private, ended
-        self.accepting = False
+        self.release, self.private, self.proof, self._ended = release, private, model, ended
         log.parent.mkdir(parents=True, exist_ok=True)
         if log.exists() and log.stat().st_size > LOG_BYTES:
             log.replace(log.with_suffix(".log.1"))
@@ -124,9 +155,13 @@ class Server:
             return f"its server said {said[:60]!r} where it should say that it is ready"
         return "" if line.get("ready") else str(line.get("reason") or "its server is not ready")
 
+    def ended(self) -> str:
+        """How its process has ended; "" while it runs."""
+        code = self.process.poll()
+        return "" if code is None else how_ended(code)
+
     def accept(self) -> None:
         """Let it answer at the public socket."""
-        self.accepting = True
         with contextlib.suppress(ProcessLookupError):
             self.process.send_signal(signal.SIGUSR1)
 
@@ -166,7 +201,7 @@ def how_ended(code: int) -> str:
     return f"its server ended with exit code {code}"
 
 
-def remember(path: Path, begun: Sequence[Server], found: Sequence[tuple[int, str]]) -> None:
+def remember(path: Path, begun: Sequence[Running], found: Sequence[tuple[int, str]]) -> None:
     """Write down which servers run, those of an earlier agent too, for an agent that comes after this one."""
     pairs = [*((one.pid, one.release) for one in begun), *found]
     rows = [{"pid": pid, "started": _started(pid), "release": release} for pid, release in pairs]

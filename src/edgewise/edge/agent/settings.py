@@ -24,8 +24,12 @@ class Settings:
         poll_s: how often the tree is asked, before jitter.
         apply: "auto", or "told" for a device that waits for `edgewise agent upgrade --apply`.
         windows: local hours in which updates are applied, "22:00-05:00"; none: always.
+        download_windows: local hours in which they are fetched; none: always.
+        bandwidth_bytes_per_s: of blobs, at most; 0 for no cap.
         ready_s: how long a server may take to start.
         steady_s: how long a server must be up for its restarts to be forgotten.
+        containers: "auto" runs a release in a container where it has no model as files, "always" where it has an image
+            of a server, "never".
     """
 
     tree: tuple[str, ...] = ()
@@ -34,14 +38,19 @@ class Settings:
     poll_s: float = 900.0
     apply: str = "auto"
     windows: tuple[str, ...] = ()
+    download_windows: tuple[str, ...] = ()
+    bandwidth_bytes_per_s: float = 0.0
     ready_s: float = 60.0
     steady_s: float = 60.0
+    containers: str = "auto"
 
     def minutes(self) -> list[tuple[int, int]]:
         """The windows, in minutes of the day."""
-        found = [_WINDOW.fullmatch(one) for one in self.windows]
-        pairs = [tuple(int(text) for text in one.groups()) for one in found if one]
-        return [(a * 60 + b, c * 60 + d) for a, b, c, d in pairs]
+        return _minutes(self.windows)
+
+    def download_minutes(self) -> list[tuple[int, int]]:
+        """The windows for fetching, in minutes of the day."""
+        return _minutes(self.download_windows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +74,7 @@ def read(root: Path) -> Settings:
     if unknown:
         known = ", ".join(Settings.__dataclass_fields__)
         raise BadConfiguration(f"{root / FILE} has an unknown key {min(unknown)}", hint=f"there are {known}")
-    for name in ("tree", "windows"):
+    for name in ("tree", "windows", "download_windows"):
         if name in found:
             value = found[name]
             found[name] = (value,) if isinstance(value, str) else tuple(value)
@@ -75,7 +84,9 @@ def read(root: Path) -> Settings:
         for name, good in (
             ("tree", all(isinstance(one, str) for one in made.tree)),
             ("apply", made.apply in ("auto", "told")),
-            ("windows", all(isinstance(one, str) and _WINDOW.fullmatch(one) for one in made.windows)),
+            ("containers", made.containers in ("auto", "always", "never")),
+            *((name, _are_windows(getattr(made, name))) for name in ("windows", "download_windows")),
+            ("bandwidth_bytes_per_s", made.bandwidth_bytes_per_s == 0 or _is_positive(made.bandwidth_bytes_per_s)),
             *((name, _is_positive(getattr(made, name))) for name in ("poll_s", "ready_s", "steady_s")),
         )
         if not good
@@ -121,3 +132,13 @@ def _json(path: Path) -> dict[str, Any]:
 
 def _is_positive(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+
+
+def _minutes(windows: tuple[str, ...]) -> list[tuple[int, int]]:
+    found = [_WINDOW.fullmatch(one) for one in windows]
+    pairs = [tuple(int(text) for text in one.groups()) for one in found if one]
+    return [(a * 60 + b, c * 60 + d) for a, b, c, d in pairs]
+
+
+def _are_windows(value: tuple[object, ...]) -> bool:
+    return all(isinstance(one, str) and _WINDOW.fullmatch(one) for one in value)

@@ -1,6 +1,7 @@
 """The agent's small parts: what is well, what is said, when to ask, what is dropped, what systemd reads."""
 
 import configparser
+import math
 import socket
 
 import pytest
@@ -79,7 +80,42 @@ def test_a_window_may_go_over_midnight():
 
 
 @pytest.mark.parametrize(
-    "text", ['{"pol": 3}', '{"poll_s": -1}', '{"apply": "never"}', '{"windows": "8-9"}', "[]", "{"]
+    ("windows", "minute", "left"),
+    [
+        ((), 100, math.inf),
+        (("00:00-23:59", "23:00-01:00"), 100, math.inf),
+        (("22:00-05:00",), 21 * 60, 0),
+        (("22:00-05:00",), 23 * 60, 6 * 3600),
+        (("08:00-09:00", "09:00-10:30"), 8 * 60 + 30, 2 * 3600),
+    ],
+)
+def test_a_fetch_has_until_the_last_window_shuts(windows, minute, left):
+    found = settings.Settings(download_windows=windows).download_minutes()
+    assert schedule.left_s(found, minute) == left
+
+
+def test_while_nothing_may_be_fetched_nothing_new_is_heard_and_nothing_is_let_go():
+    def heard(due, *gone):
+        return schedule.postponed(due, booted="a", staged="b", withdrawn=gone)
+
+    assert [heard(one) for one in ("", "a", "b", "c")] == ["", "a", "b", "b"]
+    assert heard("c", "b") == "a"
+    assert schedule.postponed("c", booted="a", staged="", withdrawn=()) == "a"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"pol": 3}',
+        '{"poll_s": -1}',
+        '{"apply": "never"}',
+        '{"windows": "8-9"}',
+        '{"download_windows": "8-9"}',
+        '{"bandwidth_bytes_per_s": -1}',
+        '{"containers": 1}',
+        "[]",
+        "{",
+    ],
 )
 def test_a_setting_that_cannot_be_is_named(tmp_path, text):
     (tmp_path / settings.FILE).write_text(text)
