@@ -14,20 +14,9 @@ from edgewise.build.nodes.kubernetes.kserve import Serving
 from edgewise.build.nodes.kubernetes.objects import Object
 from edgewise.build.nodes.quadlet.compose import Layout, Modelcar
 from edgewise.build.nodes.versions import DEFAULTS, Product, Version, version
-from edgewise.cli._nodes import (
-    AcceleratorFlag,
-    CpusFlag,
-    MachineFlag,
-    MemoryFlag,
-    NameFlag,
-    NamespaceFlag,
-    ReleaseArgument,
-    ShareFlag,
-    VersionFlag,
-    described,
-    namespace_of,
-)
+from edgewise.cli._nodes import NamespaceFlag, namespace_of
 from edgewise.cli._say import clean, note
+from edgewise.cli._subject import Subject, described, of_subject
 from edgewise.errors import NodeUnreachable
 from edgewise.flow.deploy import device, ssh
 
@@ -41,8 +30,9 @@ class Face(StrEnum):
     MICROSHIFT = "microshift"
 
 
+@of_subject
 def run(
-    release: ReleaseArgument,
+    subject: Subject,
     to: Annotated[str, typer.Option("--to", help="ssh://[USER@]HOST[:PORT], or kubernetes.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
@@ -72,13 +62,6 @@ def run(
     adopt: Annotated[bool, typer.Option("--adopt", help="Take over objects that are not ours.")] = False,
     storage: Annotated[str, typer.Option(help="On a cluster: where an external model lies.", show_default=False)] = "",
     monitoring: Annotated[bool, typer.Option(help="Write a ServiceMonitor.")] = True,
-    name: NameFlag = "",
-    machine: MachineFlag = "",
-    accelerator: AcceleratorFlag = "",
-    share: ShareFlag = "",
-    cpus: CpusFlag = None,
-    memory: MemoryFlag = "",
-    target_version: VersionFlag = "",
 ) -> None:
     """Put a release on a device or a cluster.
 
@@ -88,23 +71,14 @@ def run(
     Example: edgewise deploy release.json --to ssh://root@press-line.example
     """
     node = NodeKind.DEVICE if to != KUBERNETES else NodeKind(face)
-    workload = described(
-        release,
-        node,
-        name=name,
-        machine=machine,
-        accelerator=accelerator,
-        share=share,
-        cpus=cpus,
-        memory=memory,
-    )
+    workload = described(subject, node).workload
     if to != KUBERNETES:
         layout = Layout(podman=DEFAULTS[Product.PODMAN], modelcar=modelcar, address=address, port=port)
         order = device.Order(layout=layout, root=device_root, model=model, up_s=wait)
         with ssh.shared(_device(to, identity, ssh_config)) as where:
             _to_device(where, workload, order, dry_run=dry_run, yes=yes)
         return
-    objects = _objects(workload, face, namespace, storage, target_version, monitoring=monitoring)
+    objects = _objects(workload, face, namespace, storage, subject.target_version, monitoring=monitoring)
     _to_cluster(objects, kubeconfig, context, dry_run=dry_run, yes=yes, adopt=adopt, up_s=wait)
 
 

@@ -9,26 +9,13 @@ from edgewise.build.nodes.kubernetes import microshift
 from edgewise.build.nodes.kubernetes.microshift import Layout
 from edgewise.build.nodes.kubernetes.pod import Modelcar
 from edgewise.build.nodes.versions import DEFAULTS, Product, version
-from edgewise.cli._nodes import (
-    AcceleratorFlag,
-    CpusFlag,
-    HostFlag,
-    MachineFlag,
-    MemoryFlag,
-    NameFlag,
-    NamespaceFlag,
-    OutFlag,
-    ReleaseArgument,
-    ShareFlag,
-    VersionFlag,
-    deliver,
-    described,
-    namespace_of,
-)
+from edgewise.cli._nodes import HostFlag, NamespaceFlag, OutFlag, deliver, namespace_of
+from edgewise.cli._subject import Subject, described, of_subject
 
 
+@of_subject
 def run(
-    release: ReleaseArgument,
+    subject: Subject,
     out: OutFlag = None,
     namespace: NamespaceFlag = "",
     kserve: Annotated[
@@ -41,13 +28,6 @@ def run(
     host: HostFlag = "",
     grpc: Annotated[bool, typer.Option("--grpc", help="Serve gRPC too.")] = False,
     claim_size: Annotated[str, typer.Option(help="Size of the claim that holds an external model.")] = "1Gi",
-    name: NameFlag = "",
-    machine: MachineFlag = "",
-    accelerator: AcceleratorFlag = "",
-    share: ShareFlag = "",
-    cpus: CpusFlag = None,
-    memory: MemoryFlag = "",
-    target_version: VersionFlag = "",
 ) -> None:
     """Write what MicroShift runs.
 
@@ -55,18 +35,9 @@ def run(
 
     Example: edgewise generate microshift release.json --target-version 4.20 --out gateway
     """
-    workload = described(
-        release,
-        NodeKind.MICROSHIFT,
-        name=name,
-        machine=machine,
-        accelerator=accelerator,
-        share=share,
-        cpus=cpus,
-        memory=memory,
-    )
+    workload = described(subject, NodeKind.MICROSHIFT).workload
     layout = Layout(
-        microshift=version(target_version) if target_version else DEFAULTS[Product.MICROSHIFT],
+        microshift=version(subject.target_version) if subject.target_version else DEFAULTS[Product.MICROSHIFT],
         namespace=namespace_of(namespace, workload),
         modelcar=modelcar,
         serving=kserve,

@@ -13,20 +13,9 @@ from edgewise.build.nodes.quadlet import compose, kube
 from edgewise.build.nodes.quadlet import run as podman_run
 from edgewise.build.nodes.quadlet.compose import Layout, Modelcar
 from edgewise.build.nodes.versions import DEFAULTS, Feature, Product, has, version
-from edgewise.cli._nodes import (
-    AcceleratorFlag,
-    CpusFlag,
-    MachineFlag,
-    MemoryFlag,
-    NameFlag,
-    OutFlag,
-    ReleaseArgument,
-    ShareFlag,
-    VersionFlag,
-    deliver,
-    described,
-)
+from edgewise.cli._nodes import OutFlag, deliver
 from edgewise.cli._say import note
+from edgewise.cli._subject import Subject, described, of_subject
 from edgewise.errors import NotDeployable
 
 
@@ -39,8 +28,9 @@ class As(StrEnum):
     SERVICE = "service"
 
 
+@of_subject
 def run(
-    release: ReleaseArgument,
+    subject: Subject,
     out: OutFlag = None,
     kind: Annotated[
         As, typer.Option("--as", help="Units: .container, .pod, .kube; or a service without a container engine.")
@@ -52,13 +42,6 @@ def run(
     port: Annotated[int, typer.Option(help="Port of the device.", min=1, max=65534)] = HTTP_PORT,
     grpc: Annotated[bool, typer.Option("--grpc", help="Publish gRPC too, at the next port.")] = False,
     python: Annotated[str, typer.Option(help="With --as service: of the environment on the device.")] = bare.PYTHON,
-    name: NameFlag = "",
-    machine: MachineFlag = "",
-    accelerator: AcceleratorFlag = "",
-    share: ShareFlag = "",
-    cpus: CpusFlag = None,
-    memory: MemoryFlag = "",
-    target_version: VersionFlag = "",
 ) -> None:
     """Write what a device with Podman and systemd runs.
 
@@ -66,20 +49,11 @@ def run(
 
     Example: edgewise generate quadlet release.json --target-version 5.4 --out press-line
     """
-    workload = described(
-        release,
-        NodeKind.DEVICE,
-        name=name,
-        machine=machine,
-        accelerator=accelerator,
-        share=share,
-        cpus=cpus,
-        memory=memory,
-    )
+    workload = described(subject, NodeKind.DEVICE).workload
     if kind is As.SERVICE:
         deliver(bare.files(workload, BareLayout(python=python, address=address, port=port)), out)
         return
-    podman = version(target_version) if target_version else DEFAULTS[Product.PODMAN]
+    podman = version(subject.target_version) if subject.target_version else DEFAULTS[Product.PODMAN]
     layout = Layout(podman=podman, modelcar=modelcar, in_pod=kind is As.POD, address=address, port=port, grpc=grpc)
     deliver(_files(workload, layout, kind), out)
 

@@ -77,12 +77,37 @@ class Allowance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """The design that a release was made from, as far as a node asks: what it ran on, and what it took.
+
+    Attributes:
+        name: of the design in its plan.
+        machine: name in the catalogue, or that of the machine which measured.
+        accelerator: name of the machine's part that it computes on.
+        on_cpu: whether that part is the machine's CPU.
+        runtime: that runs it, by its name in plans.
+        threads: that it was measured with.
+        memory_bytes: what loading and running it adds to a process that has imported the runtime; None where nobody
+            knows.
+    """
+
+    name: str
+    machine: str
+    accelerator: str
+    on_cpu: bool
+    runtime: str
+    threads: int
+    memory_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
     """What the devices of one site shall run.
 
     Attributes:
         version: for people: "meter-reader 7"; not compared.
         model_digest: of model.json, which names all files of the model, the golden among them; "" for a system.
+        design: that it was made from; None where whoever made the release does not say.
         settings: environment of the server, by name.
         soak_s: how long a device watches the release before it is kept.
         created_s: seconds since 1970 (UTC), for people.
@@ -96,6 +121,7 @@ class Release:
     model_version: str = ""
     model_digest: str = ""
     allowance: Allowance = field(default_factory=Allowance)
+    design: Chosen | None = None
     settings: dict[str, str] = field(default_factory=dict)
     soak_s: float = 300.0
     created_s: int = 0
@@ -131,6 +157,7 @@ def written(release: Release) -> bytes:
                 "disk_bytes": allowance.disk_bytes,
                 "error_share": allowance.error_share,
             },
+            **({} if release.design is None else {"design": _design_document(release.design)}),
             "settings": release.settings,
             "soak_s": release.soak_s,
             "created_s": release.created_s,
@@ -160,6 +187,7 @@ def read(content: bytes) -> Release:
         model_version=model.text("version", most=128),
         model_digest=model.digest("digest", default=""),
         allowance=_allowance(found.inner("allowance")),
+        design=_design(found.optional_inner("design")),
         settings=found.mapping("settings", most=64, longest=1024),
         soak_s=found.number("soak_s"),
         created_s=found.count("created_s"),
@@ -195,6 +223,33 @@ def _allowance(found: Fields) -> Allowance:
         memory_bytes=None if memory is None else int(memory),
         disk_bytes=None if disk is None else int(disk),
         error_share=found.number("error_share", default=0.01),
+    )
+
+
+def _design_document(design: Chosen) -> dict[str, Json]:
+    return {
+        "name": design.name,
+        "machine": design.machine,
+        "accelerator": design.accelerator,
+        "on_cpu": design.on_cpu,
+        "runtime": design.runtime,
+        "threads": design.threads,
+        "memory_bytes": design.memory_bytes,
+    }
+
+
+def _design(found: Fields | None) -> Chosen | None:
+    if found is None:
+        return None
+    memory = found.optional_number("memory_bytes")
+    return Chosen(
+        name=found.text("name", most=256),
+        machine=found.text("machine", most=128),
+        accelerator=found.text("accelerator", most=128),
+        on_cpu=found.flag("on_cpu"),
+        runtime=found.text("runtime", most=64),
+        threads=found.count("threads"),
+        memory_bytes=None if memory is None else int(memory),
     )
 
 

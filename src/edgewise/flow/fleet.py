@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 import edgewise
 from edgewise.design import sharing
 from edgewise.design.assign import Assignment, Demand, Kind, Option, Part, Problem, assign
-from edgewise.errors import BadBudget, NotFound
+from edgewise.errors import BadBudget, BadDocument, NotFound
 from edgewise.flow import edgefile, fleet_why
 from edgewise.flow import plan as planning
 from edgewise.flow.edgefile import Project
@@ -156,6 +156,27 @@ def document(made: FleetPlan) -> dict[str, Any]:
     """`made` as a JSON document; its format is stable and `schema` describes it."""
     body: dict[str, Any] = _FLEET_PLAN.dump_python(made, mode="json")
     return {"apiVersion": "edgewise/v1", "kind": "FleetPlan"} | body
+
+
+def read(path: Path) -> FleetPlan:
+    """The plan in `path`, as `plan --fleet -o json` printed it.
+
+    Raises:
+        NotFound: there is no such file.
+        BadDocument: it holds no plan of a fleet.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise NotFound(f"{path} cannot be read: {error.strerror}", hint="edgewise plan --fleet -o json") from error
+    try:
+        return _FLEET_PLAN.validate_json(content)
+    except ValidationError as error:
+        (first, *_) = error.errors(include_url=False)
+        where = ".".join(map(str, first["loc"]))
+        raise BadDocument(
+            f"{path} holds no plan of a fleet: {where}: {first['msg']}", hint="edgewise plan --fleet -o json"
+        ) from error
 
 
 def schema() -> dict[str, Any]:

@@ -1,7 +1,4 @@
-"""From a release document to the files of a face, in a folder that is either whole or not there.
-
-The only place of the nodes' faces that reads and writes. What a face says stands in `build/nodes/`.
-"""
+"""The files of a face, in a folder that is either whole or not there. What a face says stands in `build/nodes/`."""
 
 import shutil
 from collections.abc import Sequence
@@ -9,30 +6,10 @@ from pathlib import Path
 from uuid import uuid4
 
 from edgewise.build.nodes.description import File
-from edgewise.errors import BadMessage, NotFound
-from edgewise.exchange import release as releases
-from edgewise.exchange.release import Release
+from edgewise.errors import NotFound
 from edgewise.store import atomic
 
 READABLE, EXECUTABLE = 0o644, 0o755
-
-
-def read_release(path: Path) -> tuple[Release, str]:
-    """The release in `path`, and its digest.
-
-    Raises:
-        NotFound: there is no such file.
-        BadMessage: it holds no release.
-    """
-    try:
-        with path.open("rb") as file:
-            content = file.read(releases.LIMIT_BYTES + 1)
-    except OSError as error:
-        raise NotFound(f"{path} cannot be read: {error.strerror}", hint="edgewise publish writes releases") from error
-    try:
-        return releases.read(content), releases.digest(content)
-    except BadMessage as error:
-        raise BadMessage(f"{path}: {error.message}", hint="edgewise publish writes releases") from error
 
 
 def write(files: Sequence[File], folder: Path) -> None:

@@ -4,14 +4,16 @@ What was built is found by its names in the store; where it lies is said by whoe
 each time, and is the same bytes for the same build: it holds no time unless one is given.
 """
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgewise.errors import NotFound
-from edgewise.exchange.release import Allowance, Part, PartKind, Release, Strategy
+from edgewise.exchange.release import Allowance, Chosen, Part, PartKind, Release, Strategy
 from edgewise.flow.edgefile import Project
+from edgewise.flow.fleet_options import part_of
 from edgewise.flow.served import served
-from edgewise.nouns import Quantity, Site
+from edgewise.nouns import Plan, Quantity, Site
 from edgewise.store.oci.documents import INDEXES, Descriptor, Index, Manifest
 from edgewise.store.oci.layout import Layout
 from edgewise.store.oci.place import document
@@ -82,9 +84,31 @@ def release_of(project: Project, site: Site, wishes: Wishes, *, folder: Path) ->
         model_version=made.model.version,
         model_digest=made.digest,
         allowance=Allowance(latency_p99_ms=None if latency is None else latency.value),
+        design=chosen(made.plan, made.model.design),
         settings=wishes.settings,
         soak_s=wishes.soak_s,
         created_s=wishes.created_s,
+    )
+
+
+def chosen(plan: Plan, name: str) -> Chosen | None:
+    """The design called `name` as releases tell of it: on which part of which machine, and what it took there.
+
+    None where the plan does not say what its machines are.
+    """
+    design = plan.verdict(name).design
+    machine = next((one for one in plan.machines if one.name == design.machine), None)
+    if machine is None:
+        return None
+    part, memory = part_of(design, machine), design.figures.get(Quantity.MEMORY)
+    return Chosen(
+        name=design.name,
+        machine=design.machine,
+        accelerator=part.name,
+        on_cpu=part is machine.cpu,
+        runtime=design.configuration.runtime.value,
+        threads=design.configuration.threads,
+        memory_bytes=None if memory is None else math.ceil(memory.high),
     )
 
 

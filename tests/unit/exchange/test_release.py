@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from edgewise.errors import BadMessage
 from edgewise.exchange import release
-from edgewise.exchange.release import Allowance, Part, PartKind, Release, Strategy
+from edgewise.exchange.release import Allowance, Chosen, Part, PartKind, Release, Strategy
 
 DIGEST = "sha256:" + "a" * 64
 digests = st.text("0123456789abcdef", min_size=64, max_size=64).map(lambda digits: f"sha256:{digits}")
@@ -32,6 +32,17 @@ releases = st.builds(
         memory_bytes=st.none() | sizes,
         disk_bytes=st.none() | sizes,
         error_share=st.floats(0, 1),
+    ),
+    design=st.none()
+    | st.builds(
+        Chosen,
+        name=texts,
+        machine=texts,
+        accelerator=texts,
+        on_cpu=st.booleans(),
+        runtime=texts,
+        threads=st.integers(0, 512),
+        memory_bytes=st.none() | sizes,
     ),
     settings=st.dictionaries(texts, texts, max_size=3),
     soak_s=st.floats(0, 1e6),
@@ -77,6 +88,8 @@ def test_its_name_is_the_digest_of_its_bytes() -> None:
         ("soak_s", "5", "soak_s"),
         ("created_s", True, "created_s"),
         ("settings", {"A": 1}, "settings"),
+        ("design", "int8", "design"),
+        ("design", {"name": "int8", "machine": "this", "accelerator": "cpu", "runtime": "x", "threads": -1}, "threads"),
         ("model", {"name": "", "version": "", "digest": ""}, "names it"),
         ("apiVersion", "edgewise/v2", "apiVersion"),
         ("kind", "Report", "kind"),

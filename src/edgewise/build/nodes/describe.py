@@ -6,7 +6,7 @@ All reasons are told at once, and before anything is written.
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from edgewise.build.nodes.description import TMPFS_BYTES, Image, NodeKind, Workload
 from edgewise.build.nodes.devices import device_of
@@ -19,6 +19,15 @@ from edgewise.store.oci.reference import InRegistry, parse
 HEADROOM = 1.25
 """A server may take this many times what it was measured to take, and what its /tmp may hold, before it is ended."""
 MEBIBYTE = 1 << 20
+SERVER_BYTES: Mapping[str, int] = {
+    "onnxruntime": 96 * MEBIBYTE,
+    "openvino": 128 * MEBIBYTE,
+    "litert": 80 * MEBIBYTE,
+}
+"""What a server takes by itself, REST and gRPC, with a runtime and a model of nothing; tests measure it. A design's
+memory is what the model adds to that."""
+SERVER_CORES = 1
+"""Beside the threads of an inference, for the server's own loop: a limit of the threads alone would hold both back."""
 ARCHITECTURES: Mapping[str, str] = {"x86_64": "amd64", "aarch64": "arm64", "armv8l": "arm", "armv7l": "arm", "any": ""}
 """OCI's name by that of the catalogue; machines of other architectures run no containers."""
 SERVER_PART, MODEL_PART = "inference", "model"
@@ -35,10 +44,12 @@ class Wish:
     Attributes:
         name: of units and objects; "" for the model's own.
         machine: that the node is, None where nobody says.
-        accelerator: of the machine; "" for its CPU.
+        accelerator: of the machine; "" for the one that the release's design was measured on.
         share: of the accelerator, a MIG profile of the sharing plan.
         count: how many accelerators.
-        cpus: cores that the server may take.
+        shared: others compute on the accelerator too, by turns.
+        replicas: machines, or pods of a cluster, that run it.
+        cpus: cores that the server may take; None for what the release's design was measured with.
         memory_bytes: that the server may take; None for what was measured, with headroom.
         settings: environment of the server, beside the release's.
     """
@@ -48,6 +59,8 @@ class Wish:
     accelerator: str = ""
     share: str = ""
     count: int = 1
+    shared: bool = False
+    replicas: int = 1
     cpus: float | None = None
     memory_bytes: int | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -57,15 +70,16 @@ def describe(release: Release, digest: str, node: NodeKind, wish: Wish) -> Workl
     """The workload that `release` is on a node of kind `node`.
 
     Args:
-        digest: of the release's document; "" for a build that is not published.
+        digest: of the release's document.
 
     Raises:
         NotDeployable: it cannot run there; the message has every reason.
     """
+    wish = as_designed(release, wish)
     reasons = list(_reasons(release, node, wish))
     device = None
     if wish.accelerator and wish.machine is not None:
-        device, why = device_of(wish.machine, wish.accelerator, share=wish.share, count=wish.count)
+        device, why = device_of(wish.machine, wish.accelerator, share=wish.share, count=wish.count, shared=wish.shared)
         reasons += [why] if why else []
     if reasons:
         raise NotDeployable("; ".join(reasons), hint="nothing was written")
@@ -86,8 +100,26 @@ def describe(release: Release, digest: str, node: NodeKind, wish: Wish) -> Workl
         memory_bytes=_memory_bytes(release, wish),
         cpus=wish.cpus,
         device=device,
+        replicas=wish.replicas,
         settings={**release.settings, **wish.settings},
     )
+
+
+def as_designed(release: Release, wish: Wish) -> Wish:
+    """`wish`, and where it says nothing, what the release's design was measured on and with.
+
+    On another machine than the design's no accelerator is taken for granted.
+    """
+    design = release.design
+    if design is None:
+        return wish
+    elsewhere = wish.machine is not None and wish.machine.name != design.machine
+    accelerator = wish.accelerator or ("" if design.on_cpu or elsewhere else design.accelerator)
+    cpus = wish.cpus
+    if cpus is None and design.on_cpu and not wish.accelerator:
+        cores = wish.machine.cpu.cores if wish.machine is not None else None
+        cpus = float(min(design.threads + SERVER_CORES, cores or design.threads + SERVER_CORES))
+    return replace(wish, accelerator=accelerator, cpus=cpus)
 
 
 def _reasons(release: Release, node: NodeKind, wish: Wish) -> Iterator[str]:
@@ -171,10 +203,15 @@ def _name(release: Release, wish: Wish) -> str:
 
 
 def _memory_bytes(release: Release, wish: Wish) -> int | None:
-    """Whole MiB."""
-    measured = release.allowance.memory_bytes
-    if wish.memory_bytes is not None or measured is None:
+    """Whole MiB: what was asked for, else the release's allowance, else what its design was measured to take."""
+    if wish.memory_bytes is not None:
         return wish.memory_bytes
+    measured = release.allowance.memory_bytes
+    if measured is None and release.design is not None and release.design.memory_bytes is not None:
+        own = SERVER_BYTES.get(release.design.runtime, max(SERVER_BYTES.values()))
+        measured = own + release.design.memory_bytes
+    if measured is None:
+        return None
     return math.ceil((measured * HEADROOM + TMPFS_BYTES) / MEBIBYTE) * MEBIBYTE
 
 

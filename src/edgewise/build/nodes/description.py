@@ -77,7 +77,7 @@ class Workload:
 
     Attributes:
         name: of units and objects; a DNS label.
-        release: digest of the release document; "" for a build that is not published.
+        release: digest of the release document.
         version: for people.
         server: image of the server; the model is in it where the strategy is `embedded`.
         model: image or artifact of the model, None where it is in the server's.
@@ -86,6 +86,7 @@ class Workload:
         architecture: as OCI names it: "amd64", "arm64"; "" where images are for several.
         memory_bytes: that the server may take, with headroom; None for no limit.
         cpus: cores that the server may take; None for no limit.
+        replicas: machines, or pods of a cluster, that run it.
         settings: environment of the server.
     """
 
@@ -103,6 +104,7 @@ class Workload:
     memory_bytes: int | None = None
     cpus: float | None = None
     device: Device | None = None
+    replicas: int = 1
     settings: Mapping[str, str] = field(default_factory=dict)
 
     def environment(self, model: str) -> dict[str, str]:
@@ -112,8 +114,8 @@ class Workload:
 
     @property
     def short_digest(self) -> str:
-        """Twelve digits of the release's digest, or of model.json's where there is no release."""
-        return (self.release or self.model_digest).removeprefix("sha256:")[:12]
+        """Twelve digits of the release's digest."""
+        return self.release.removeprefix("sha256:")[:12]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

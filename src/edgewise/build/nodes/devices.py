@@ -13,9 +13,17 @@ from edgewise.nouns import Accelerator, AcceleratorKind, Machine
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Family:
+    """A vendor's accelerators of one kind.
+
+    Attributes:
+        by_turns: what Kubernetes counts where the vendor's plugin lets several pods compute on one by turns; "" where
+            it goes by the same name.
+    """
+
     compiler: str
     kind: AcceleratorKind
     device: Device
+    by_turns: str = ""
 
 
 _FAMILIES = (
@@ -29,6 +37,7 @@ _FAMILIES = (
             labels={"nvidia.com/gpu.present": "true"},
             tolerations=("nvidia.com/gpu",),
         ),
+        by_turns="nvidia.com/gpu.shared",
     ),
     _Family(
         compiler="openvino",
@@ -100,12 +109,15 @@ _FAMILIES = (
 _MIG = "mig"
 
 
-def device_of(machine: Machine, accelerator: str, *, share: str = "", count: int = 1) -> tuple[Device | None, str]:
+def device_of(
+    machine: Machine, accelerator: str, *, share: str = "", count: int = 1, shared: bool = False
+) -> tuple[Device | None, str]:
     """The device that `accelerator` of `machine` is, and why there is none.
 
     Args:
         share: a MIG profile of the sharing plan, such as 1g.10gb; "" for the whole accelerator.
         count: how many.
+        shared: others compute on it too, by turns.
 
     Returns:
         The device and ""; None and "" for a CPU; or None and a sentence.
@@ -120,6 +132,8 @@ def device_of(machine: Machine, accelerator: str, *, share: str = "", count: int
     if family is None:
         return None, f"no device of {part.title} is known to container engines"
     found = replace(family.device, count=count)
+    if shared and not share and family.by_turns:
+        found = replace(found, resource=family.by_turns)
     return (found, "") if not share else _shared(found, part, share, machine.name)
 
 

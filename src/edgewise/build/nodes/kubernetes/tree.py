@@ -32,7 +32,7 @@ def labels(workload: Workload) -> dict[str, str]:
 def annotations(workload: Workload) -> dict[str, str]:
     """What says which release runs; free text stands here, never in labels."""
     return {
-        RELEASE_ANNOTATION: workload.release or workload.model_digest,
+        RELEASE_ANNOTATION: workload.release,
         VERSION_ANNOTATION: workload.version,
         MODEL_ANNOTATION: f"{workload.model_name} {workload.model_version}",
     }
