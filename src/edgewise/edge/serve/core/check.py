@@ -22,8 +22,10 @@ class Check:
 
     def __init__(self, signature: Signature, *, even: bool = False) -> None:
         self._inputs = [(tensor, tensor.name, datatype(tensor)) for tensor in signature.inputs]
+        self._names = [tensor.name for tensor in signature.inputs]
         self._outputs = [tensor.name for tensor in signature.outputs]
         self._even = even
+        self._passed: tuple[object, object, list[tuple[int, ...]]] | None = None
 
     def inputs(self, request: Request) -> list[Array]:
         """Inputs of `request` in the model's order, C-contiguous and of the model's dtypes.
@@ -32,14 +34,24 @@ class Check:
             BadRequest: they do not fit.
         """
         given = request.inputs
+        passed = self._passed
+        if (
+            passed is not None
+            and request.datatypes is passed[0]
+            and request.outputs is passed[1]
+            and [array.shape for array in given.values()] == passed[2]
+        ):  # the same words of the same client with other numbers: what was said has been checked
+            found = list(map(given.__getitem__, self._names))
+            if all(array.flags.c_contiguous for array in found):
+                return found
         if len(given) != len(self._inputs):
-            raise self._names(request)
+            raise self._misnamed(request)
         found = []
         sizes: dict[str, int] = {}
         for tensor, name, wanted in self._inputs:
             array = given.get(name)
             if array is None:
-                raise self._names(request)
+                raise self._misnamed(request)
             if request.datatypes[name] != wanted:
                 raise BadRequest(f"the input {name} takes {wanted}, and got {request.datatypes[name]}")
             _shape(array.shape, tensor, sizes)
@@ -51,10 +63,11 @@ class Check:
             if name not in self._outputs:
                 known = ", ".join(self._outputs)
                 raise BadRequest(f"the model {request.model} has no output {name!r}; its outputs are {known}")
+        self._passed = request.datatypes, request.outputs, [array.shape for array in given.values()]
         return found
 
-    def _names(self, request: Request) -> BadRequest:
-        wanted = ", ".join(name for _, name, _ in self._inputs)
+    def _misnamed(self, request: Request) -> BadRequest:
+        wanted = ", ".join(self._names)
         got = ", ".join(request.inputs) or "none"
         return BadRequest(f"the model {request.model} takes the inputs {wanted}, and got {got}")
 

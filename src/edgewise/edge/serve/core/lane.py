@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from edgewise.edge.serve.contract import Loaded, Observer
 from edgewise.edge.serve.core import batch
-from edgewise.edge.serve.core.answers import response
+from edgewise.edge.serve.core.answers import Answers
 from edgewise.edge.serve.core.batch import Outcome
 from edgewise.edge.serve.core.check import Check
 from edgewise.edge.serve.core.cores import Cores, Work
@@ -76,6 +76,7 @@ class Lane:
         self.together = loaded.batch_limit > 1
         self.check = Check(loaded.signature, even=self.together)
         self.pace = Pace(loaded.run_s, loaded.batch_limit)
+        self._answers = Answers(loaded)
         self._turns = turns
         self._cores = cores
         self._settings = settings
@@ -84,6 +85,7 @@ class Lane:
         self._queue = Queue()
         self._running: list[Ticket] = []
         self._until_s = 0.0
+        self._easy = False
         self._scheduled = False
         self._gap_s = math.inf
         self._came_s = -math.inf
@@ -133,11 +135,18 @@ class Lane:
 
     def submit(self, ticket: Ticket) -> None:
         """Admit `ticket`, or refuse it at once."""
-        refused = self.refusal(ticket.rows, ticket.priority, ticket.deadline_s)
-        if refused is not None:
-            ticket.answer(refused)
-            return
-        self._note_gap(ticket.arrived_s)
+        if (
+            not self._easy
+            or ticket.deadline_s < math.inf
+            or self._queue.all_rows >= self.loaded.batch_limit
+            or len(self._queue) >= self._settings.queue_requests
+        ):
+            refused = self.refusal(ticket.rows, ticket.priority, ticket.deadline_s)
+            if refused is not None:
+                ticket.answer(refused)
+                return
+        if self.loaded.delay_bound_s:
+            self._note_gap(ticket.arrived_s)
         self._queue.put(ticket)
         if self._observer is not None:
             self._observer.queued(ticket.request, len(self._queue))
@@ -182,7 +191,7 @@ class Lane:
         bound = self.loaded.delay_bound_s
         if bound <= self._gap_s or self.pace.together_s(1) < BUSY * self._gap_s:
             return 0.0
-        if self.loaded.batch_limit == 1 or self._queue.rows() >= self.loaded.batch_limit:
+        if self.loaded.batch_limit == 1 or self._queue.all_rows >= self.loaded.batch_limit:
             return 0.0
         head = self._queue.head()
         if head is None:
@@ -235,11 +244,14 @@ class Lane:
         tickets, self._running = self._running, []
         rows = sum(ticket.rows for ticket in tickets)
         self.pace.learn(rows, took_s)
+        # Two batches are sooner done than a request may wait: who has no deadline is let in unasked.
+        longest_s = self.pace.together_s(self.loaded.batch_limit)
+        self._easy = self.loaded.inline and 2 * longest_s < self._settings.queue_s
         self.virtual_s += took_s * self.threads
         if self._observer is not None:
             self._observer.ran(self.loaded, [ticket.request for ticket in tickets], rows, took_s)
         for ticket, outcome in zip(tickets, found, strict=True):
-            ticket.answer(outcome if isinstance(outcome, Fault) else response(ticket.request, self.loaded, outcome))
+            ticket.answer(outcome if isinstance(outcome, Fault) else self._answers.response(ticket.request, outcome))
         if self.loaded.inline:
             self._schedule()
         elif not self._scheduled:

@@ -12,26 +12,36 @@ Lines = dict[Likeness, deque[Ticket]]
 
 
 class Queue:
-    """The line before one model."""
+    """The line before one model.
+
+    Attributes:
+        all_rows: rows that wait.
+    """
 
     def __init__(self) -> None:
         self._levels: dict[int, Lines] = {}
         self._rows: dict[int, int] = {}
         self._requests = 0
+        self.all_rows = 0
 
     def __len__(self) -> int:
         return self._requests
 
     def put(self, ticket: Ticket) -> None:
         """`ticket` waits; it is counted out when it is cancelled."""
-        lines = self._levels.setdefault(ticket.priority, {})
-        lines.setdefault(ticket.likeness, deque()).append(ticket)
-        self._count(ticket, 1)
+        lines = self._levels.get(ticket.priority)
+        if lines is None:
+            lines = self._levels[ticket.priority] = {}
+        line = lines.get(ticket.likeness)
+        if line is None:
+            line = lines[ticket.likeness] = deque()
+        line.append(ticket)
+        self._count(ticket.priority, 1, ticket.rows)
         ticket.withdrawn = self._withdraw
 
-    def rows(self, priority: int | None = None) -> int:
-        """Rows that wait; only those that go before a newcomer of `priority` where it is given."""
-        return sum(rows for level, rows in self._rows.items() if priority is None or level <= priority)
+    def rows(self, priority: int) -> int:
+        """Rows that go before a newcomer of `priority`."""
+        return sum([rows for level, rows in self._rows.items() if level <= priority])
 
     def head(self) -> Ticket | None:
         """Who goes next."""
@@ -55,31 +65,32 @@ class Queue:
         total = 0
         for level in sorted(self._levels):
             line = self._levels[level].get(first.likeness)
+            before = len(taken), total
+            full = False
             while line and len(taken) < requests:
-                if line[0].done is None:
-                    line.popleft()
-                    continue
-                if taken and total + line[0].rows > rows:
-                    return taken
-                ticket = line.popleft()
-                ticket.withdrawn = None
-                self._count(ticket, -1)
-                taken.append(ticket)
-                total += ticket.rows
+                ticket = line[0]
+                if ticket.done is not None:
+                    full = bool(taken) and total + ticket.rows > rows
+                    if full:
+                        break
+                    ticket.withdrawn = None
+                    taken.append(ticket)
+                    total += ticket.rows
+                line.popleft()
+            self._count(level, before[0] - len(taken), before[1] - total)
+            if full:
+                break
         return taken
 
     def _withdraw(self, ticket: Ticket) -> None:
         ticket.withdrawn = None
         ticket.inputs = []
-        self._count(ticket, -1)
+        self._count(ticket.priority, -1, -ticket.rows)
 
-    def _count(self, ticket: Ticket, sign: int) -> None:
-        self._requests += sign
-        rows = self._rows.get(ticket.priority, 0) + sign * ticket.rows
-        if rows:
-            self._rows[ticket.priority] = rows
-        else:
-            self._rows.pop(ticket.priority, None)
+    def _count(self, priority: int, requests: int, rows: int) -> None:
+        self._requests += requests
+        self.all_rows += rows
+        self._rows[priority] = self._rows.get(priority, 0) + rows
 
     @staticmethod
     def _drop_cancelled(lines: Lines) -> None:

@@ -51,14 +51,12 @@ class Refusal(Exception):
 
 
 class Answer:
-    """A status, further header lines, and the body in pieces."""
+    """What is sent: the head without Date and without its end, and the body in pieces of `size_bytes` together."""
 
-    __slots__ = ("content_type", "headers", "pieces", "status")
+    __slots__ = ("head", "pieces", "size_bytes")
 
-    def __init__(
-        self, status: int, pieces: Sequence[Piece] = (), *, content_type: bytes = JSON, headers: bytes = b""
-    ) -> None:
-        self.status, self.pieces, self.content_type, self.headers = status, pieces, content_type, headers
+    def __init__(self, head: bytes, pieces: Sequence[Piece], size_bytes: int) -> None:
+        self.head, self.pieces, self.size_bytes = head, pieces, size_bytes
 
     def written(self, date: bytes, *, close: bool, with_body: bool = True) -> list[Piece]:
         """Everything to send, in order.
@@ -68,28 +66,32 @@ class Answer:
             close: say that the connection ends after it.
             with_body: False for HEAD.
         """
-        size = sum(map(len, self.pieces))
-        head = b"%bContent-Type: %b\r\nContent-Length: %d\r\n%b%b%b" % (
-            _LINES[self.status],
-            self.content_type,
-            size,
-            date,
-            self.headers,
-            b"Connection: close\r\n\r\n" if close else b"\r\n",
-        )
+        end = b"Connection: close\r\n\r\n" if close else b"\r\n"
         if not with_body:
-            return [head]
-        return [b"".join((head, *self.pieces))] if size < _JOINED_BYTES else [head, *self.pieces]
+            return [self.head + date + end]
+        if self.size_bytes < _JOINED_BYTES:
+            return [b"".join((self.head, date, end, *self.pieces))]
+        return [self.head + date + end, *self.pieces]
+
+
+def head(status: int, size_bytes: int, *, content_type: bytes = JSON, headers: bytes = b"") -> bytes:
+    """The head of an answer as `Answer` keeps it; `headers` are further lines."""
+    return b"%bContent-Type: %b\r\nContent-Length: %d\r\n%b" % (_LINES[status], content_type, size_bytes, headers)
+
+
+def whole(status: int, body: bytes, *, content_type: bytes = JSON, headers: bytes = b"") -> Answer:
+    """An answer whose body is one piece."""
+    return Answer(head(status, len(body), content_type=content_type, headers=headers), (body,), len(body))
 
 
 def document(value: object, status: int = 200) -> Answer:
     """`value` as JSON."""
-    return Answer(status, (orjson.dumps(value),))
+    return whole(status, orjson.dumps(value))
 
 
 def refusal(status: int, message: str, headers: bytes = b"") -> Answer:
     """The protocol's error document."""
-    return Answer(status, (orjson.dumps({"error": message}),), headers=headers)
+    return whole(status, orjson.dumps({"error": message}), headers=headers)
 
 
 def fault(found: Fault) -> Answer:

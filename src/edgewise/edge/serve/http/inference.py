@@ -38,7 +38,7 @@ def begin(site: "Site", connection: "Connection", received: Message, route: "Rou
         json_size = received.json_size
         if json_size == 0:
             asked = _raw(site, route, body)
-            arrays = reading.arrays(asked.inputs, memoryview(body), site.limits)
+            arrays = reading.arrays(asked, memoryview(body), site.limits)
         else:
             asked, arrays = site.reader.read(body, json_size)
         deadline_s = _deadline_s(started, asked, received.timeout_ms)
@@ -90,8 +90,7 @@ class Exchange:
         connection.answer(answer)
         observer = self._site.observer
         if observer is not None:
-            size = sum(map(len, answer.pieces))
-            observer.answered(self._request, outcome, size, time.monotonic() - self._started)
+            observer.answered(self._request, outcome, answer.size_bytes, time.monotonic() - self._started)
 
     def gone(self) -> None:
         """The client does not wait any more."""

@@ -7,17 +7,26 @@ JSON before binary tensors says the same in every request of a client, so what i
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
+from typing import Any
+
+import numpy as np
 
 from edgewise.edge.serve import parameters, payload
 from edgewise.edge.serve.faults import BadRequest, TooLarge
 from edgewise.edge.serve.guard.limits import Limits
 from edgewise.edge.serve.http import numbers
+from edgewise.edge.serve.http.answers import Piece
 from edgewise.edge.serve.parameters import Parameter
 from edgewise.edge.serve.tensors import DTYPES
 from edgewise.nouns import Tensor
 from edgewise.runtimes.samples import Array
 
 _KEPT_PLANS, _KEPT_BYTES = 256, 2048
+_CHECKED = ("BYTES", "BOOL")
+"""Datatypes whose bytes must be looked at one by one."""
+
+Place = tuple[str, np.dtype[Any], tuple[int, ...], int]
+"""Name, dtype and shape of an input, and where it begins in the binary part."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +47,9 @@ class Asked:
     Attributes:
         binary: of each output, whether it is wanted as binary data; `binary_by_default` for those that are not there.
         timeout_us: 0 for as long as it takes.
+        places: where every input is plain numbers in the binary part; else None.
+        binary_bytes: the binary part that `places` need.
+        heads: what answers to it began with, by what they depend on; written and read by `writing.py`.
     """
 
     id: str
@@ -49,6 +61,9 @@ class Asked:
     priority: int
     timeout_us: int
     parameters: Mapping[str, Parameter]
+    places: tuple[Place, ...] | None = None
+    binary_bytes: int = 0
+    heads: "dict[Any, tuple[bytes, Piece, int]]" = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -71,7 +86,7 @@ class Reader:
         if size > len(body):
             raise BadRequest(f"the JSON has {size} bytes, says its header; the body has {len(body)}")
         asked = self._asked(body if size == len(body) else memoryview(body)[:size], size)
-        return asked, arrays(asked.inputs, memoryview(body)[size:], self.limits)
+        return asked, arrays(asked, memoryview(body)[size:], self.limits)
 
     def _asked(self, content: bytes | memoryview, size: int) -> Asked:
         if size > self.limits.json_bytes:
@@ -118,15 +133,39 @@ def understood(document: numbers.Json, limits: Limits) -> Asked:
         priority=parameters.whole(said, "priority"),
         timeout_us=parameters.whole(said, "timeout"),
         parameters=said,
+        places=_places(inputs),
+        binary_bytes=sum(one.size_bytes for one in inputs),
     )
 
 
-def arrays(inputs: Sequence[Input], binary: memoryview, limits: Limits) -> dict[str, Array]:
-    """The arrays of `inputs`: views into `binary` where they are aligned there.
+def _places(inputs: Sequence[Input]) -> tuple[Place, ...] | None:
+    """Where the arrays of `inputs` are, if that follows from what is said alone."""
+    found: list[Place] = []
+    at = 0
+    for one in inputs:
+        dtype = DTYPES[one.datatype]
+        if one.data is not None or one.datatype in _CHECKED or not one.size_bytes:
+            return None
+        if prod(one.shape) * dtype.itemsize != one.size_bytes:
+            return None
+        found.append((one.name, dtype, one.shape, at))
+        at += one.size_bytes
+    return tuple(found)
+
+
+def arrays(asked: Asked, binary: memoryview, limits: Limits) -> dict[str, Array]:
+    """The arrays that are `asked` about: views into `binary` where they are aligned there.
 
     Raises:
         BadRequest, TooLarge: a tensor's bytes or elements are not what its shape says.
     """
+    if asked.places is not None and len(binary) == asked.binary_bytes:
+        found = {}
+        for name, dtype, shape, at in asked.places:
+            array: Array = np.ndarray(shape, dtype, binary, at)
+            found[name] = array if array.flags.aligned else array.copy()
+        return found
+    inputs = asked.inputs
     said = sum([one.size_bytes for one in inputs])
     if said != len(binary):
         raise BadRequest(f"{len(binary)} bytes follow the JSON, its inputs say {said}")

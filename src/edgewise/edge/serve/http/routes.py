@@ -198,11 +198,11 @@ def _metrics(site: "Site", _connection: "Connection", message: Message, _route: 
     if site.observer is None:
         raise Refusal(404, "no metrics are kept")
     content_type, page = site.observer.page(message.headers.get(b"accept", b"").decode("latin-1"))
-    return Answer(200, (page,), content_type=content_type.encode())
+    return answers.whole(200, page, content_type=content_type.encode())
 
 
 def _openapi(_site: "Site", _connection: "Connection", _message: Message, _route: Route) -> Answer:
-    return Answer(200, (OPENAPI.read_bytes(),))
+    return answers.whole(200, OPENAPI.read_bytes())
 
 
 def _object(message: Message) -> dict[str, Any]:
