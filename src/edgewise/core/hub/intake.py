@@ -10,9 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, bindparam, select, update
+from sqlalchemy import Connection, Row, Table, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from edgewise.core.database import many
 from edgewise.core.database.engine import Database
 from edgewise.core.database.schema import cases, devices, inputs, reports
 from edgewise.core.hub.inputs import inline
@@ -57,8 +58,8 @@ def take(database: Database, signed: Sequence[Signed], *, now_s: int) -> Receipt
 def _devices(connection: Connection, names: Sequence[str], *, lock: bool = False) -> Rows:
     """Devices that are trusted, by id; locked in order, so that two batches cannot block each other."""
     wanted = (devices.c.id, devices.c.public_key, devices.c.site, devices.c.sequence, devices.c.pruned_sequence)
-    query = select(*wanted, devices.c.revoked_s).where(devices.c.id.in_(names)).order_by(devices.c.id)
-    rows = connection.execute(query.with_for_update() if lock else query)
+    query = select(*wanted, devices.c.revoked_s).where(many.among(connection, devices.c.id)).order_by(devices.c.id)
+    rows = connection.execute(query.with_for_update() if lock else query, many.texts(names))
     # Not in WHERE: SQLite would take the index of all that are not revoked instead of the ids.
     return {row.id: row for row in rows if not row.revoked_s}
 
@@ -96,9 +97,8 @@ def _keep(
             outcomes[one.place] = _again(said, fresh[said.id].said)
         else:
             fresh[said.id] = one
-    new = _insert(
-        connection, reports, [_report(one.said, now_s) for one in fresh.values() if isinstance(one.said, Report)]
-    )
+    rows = [_report(one.said, now_s) for one in fresh.values() if isinstance(one.said, Report)]
+    new = many.insert_new(connection, reports, rows)
     asked = [one.said for one in fresh.values() if isinstance(one.said, Case)]
     _insert(connection, inputs, inline(asked, now_s))
     new |= _insert(connection, cases, [_case(one, trusted[one.device].site, now_s) for one in asked])
@@ -154,7 +154,7 @@ def _brought_up(connection: Connection, kept: Sequence[Report | Case], trusted: 
             if isinstance(said, Report) and said.sequence > _sequence(newest, said):
                 newest[said.device] = said
     if newest:
-        connection.execute(_STATE, [_state(newest[name], now_s) for name in sorted(newest)])
+        many.update_by_id(connection, devices, [_state(newest[name], now_s) for name in sorted(newest)])
     if heard := sorted(alive.keys() - newest.keys()):
         connection.execute(update(devices).where(devices.c.id.in_(heard)).values(heard_s=now_s))
     return alive
@@ -165,25 +165,18 @@ def _sequence(newest: Mapping[str, Report], said: Report) -> int:
     return newest[said.device].sequence if said.device in newest else -1
 
 
-_SHOWN = ("sequence", "time_s", "status", "reason", "booted", "staged", "rollback", "agent_version")
-_STATE = (
-    update(devices)
-    .where(devices.c.id == bindparam("_id"))
-    .values(
-        {name: bindparam(f"_{name}") for name in (*_SHOWN, "heard_s", "rejected", "figures", "labels")},
-    )
-)
+_SHOWN = ("sequence", "time_s", "reason", "booted", "staged", "rollback", "rejected", "labels", "agent_version")
 
 
 def _state(said: Report, now_s: int) -> dict[str, Any]:
-    shown = {f"_{name}": getattr(said, name) for name in _SHOWN}
-    more = {"_rejected": list(said.rejected), "_figures": _figures(said.figures), "_labels": said.labels}
-    return shown | more | {"_id": said.device, "_status": said.status.value, "_heard_s": now_s}
+    same = {name: getattr(said, name) for name in _SHOWN}
+    more = {"id": said.device, "status": said.status.value, "figures": _figures(said.figures), "heard_s": now_s}
+    return same | more
 
 
 def _report(said: Report, now_s: int) -> dict[str, Any]:
     same = {name: getattr(said, name) for name in ("device", "sequence", "id", "time_s", "reason", "booted", "staged")}
-    more = {"status": said.status.value, "figures": _figures(said.figures), "log": list(said.log)}
+    more = {"status": said.status.value, "figures": _figures(said.figures), "log": said.log}
     return same | more | {"heard_s": now_s}
 
 
