@@ -101,16 +101,20 @@ def free_port() -> int:
 
 
 class Device:
-    """A device in `root` that follows `site`; a context manager that ends its agent and its servers."""
+    """A device in `root` that follows `site`; a context manager that ends its agent and its servers.
+
+    Where it was enrolled there already, it is who it is.
+    """
 
     def __init__(self, root: Path, site: Site, **chosen: Any) -> None:
         self.root, self.port = root, free_port()
-        key = signing.make_key()
-        (root / "trust").mkdir(parents=True)
-        (root / "trust" / "root.json").write_bytes(site.tree.root)
-        signing.keep_key(key, root / "device.key")
-        device = signing.device_id(signing.public_bytes(key))
-        settings.keep_identity(root, Identity(device=device, site="press-line"))
+        if settings.identity(root) is None:
+            key = signing.make_key()
+            (root / "trust").mkdir(parents=True)
+            (root / "trust" / "root.json").write_bytes(site.tree.root)
+            signing.keep_key(key, root / "device.key")
+            device = signing.device_id(signing.public_bytes(key))
+            settings.keep_identity(root, Identity(device=device, site="press-line"))
         given = {"tree": [site.tree.base], "listen": f"127.0.0.1:{self.port}", "poll_s": 2.0, "steady_s": 5.0}
         settings.keep(root, **{**given, **chosen})
         self.disk = Disk(root)

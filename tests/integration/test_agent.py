@@ -195,5 +195,5 @@ def test_the_hub_that_is_away_rolls_nothing_back_and_its_reports_wait(tmp_path, 
     with Device(tmp_path / "device", site, hub="http://127.0.0.1:9") as device:
         device.start()
         device.until(kept(device, first), "kept the first release")
-        assert len(list((device.root / "outbox").iterdir())) >= 2
+        device.until(lambda: len(list((device.root / "outbox").iterdir())) >= 2, "kept its reports")
         assert device.state.booted == first

@@ -11,6 +11,7 @@ import random
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from edgewise import __version__
 from edgewise.edge.agent import backend, health, machine, notify, outbox, schedule, servers, settings, status
 from edgewise.edge.agent.backend import Backend, Running, Way
 from edgewise.edge.agent.disk import Disk
+from edgewise.edge.agent.figures import Tally
 from edgewise.edge.agent.journal import Journal
 from edgewise.edge.agent.servers import Processes
 from edgewise.edge.agent.state import Effect, EffectKind, Event, EventKind, Phase, Server, State
@@ -70,9 +72,10 @@ class Agent:
         self._orphans: list[tuple[int, str]] = []
         self._watch_from_s = self._up_from_s = self._golden_at_s = 0.0
         self._failures, self._poll_at_s, self._sequence = 0, 0.0, max(who.sequence, outbox.newest(root / "outbox"))
-        self._sending = threading.Lock()
+        self._tally, self._said, self._reported_at_s = Tally(), deque[str](maxlen=LOG_LINES), clock_s()
+        self._sending, self._to_send = threading.Lock(), False
         self._starting = ""
-        self._polling = False
+        self._polling = self._looking = False
         self._told_to_fetch = False
         self._running: list[Running] = []
         self._remembering = threading.Lock()
@@ -114,14 +117,17 @@ class Agent:
 
         Where the journal cannot be written, nothing has happened: the event is offered again a little later.
         """
-        after, effects = machine.step(self.state, event)
-        if after == self.state and not effects:
+        before = self.state
+        after, effects = machine.step(before, event)
+        if after == before and not effects:
             return
         try:
             self.journal.write(event, after)
         except EdgewiseError:
             self._later(5.0, lambda: self.events.put(event))
             return
+        self._tally.happen(event, before, after)
+        self._said.append(_line(event, after))
         for effect in effects:
             self._begin(effect)
 
@@ -352,7 +358,9 @@ class Agent:
 
     def _end(self, server: Running | None) -> None:
         if server is not None:
+            self._count(server)
             server.stop()
+            self._tally.forget(server.private)
 
     def _remember(self) -> None:
         """Every server that was started is written down, so that none outlives two agents."""
@@ -362,9 +370,14 @@ class Agent:
                 servers.remember(self.disk.run / "servers.json", self._running, self._orphans)
 
     def _proven(self, server: Running, rounds: int = 3) -> dict[str, Any]:
-        with Child("edgewise.edge.agent.proving", name="the proof of a release") as child:
+        with (
+            self._tally.asking(server.private) as asked,
+            Child("edgewise.edge.agent.proving", name="the proof of a release") as child,
+        ):
             folder, private = str(server.proof), str(server.private)
-            return dict(child.call("prove", timeout_s=PROVE_S, folder=folder, private=private, rounds=rounds))
+            told = dict(child.call("prove", timeout_s=PROVE_S, folder=folder, private=private, rounds=rounds))
+            asked(told["asked"])
+            return told
 
     # Time.
 
@@ -375,6 +388,8 @@ class Agent:
             self._look_after(now_s)
         if self.state.restarts and self.state.server is Server.UP and now_s - self._up_from_s > self.settings.steady_s:
             self.happen(Event(kind=E.STEADY, release=self.state.booted))
+        if self.settings.hub and now_s - self._reported_at_s >= self.settings.report_s:
+            self._report()
         if now_s >= self._poll_at_s and not self._polling:
             self._poll()
 
@@ -391,8 +406,8 @@ class Agent:
             self.happen(Event(kind=E.UNWELL, release=server.release, reason=reason))
             return
         over = now_s - self._watch_from_s >= made.soak_s
-        if now_s >= self._golden_at_s or over:
-            self._golden_at_s = now_s + 1e9
+        if not self._looking and (now_s >= self._golden_at_s or over):
+            self._looking = True
             self._aside(self._look_closer, server, over)
 
     def _look_closer(self, server: Running, last: bool) -> None:
@@ -408,7 +423,7 @@ class Agent:
             reason = f"it could not be looked at: {error}"
 
         def then() -> None:
-            self._golden_at_s = self._clock_s() + GOLDEN_EVERY_S
+            self._looking, self._golden_at_s = False, self._clock_s() + GOLDEN_EVERY_S
             if self._serving is not server:
                 return
             kind = E.UNWELL if reason else E.SOAKED
@@ -472,30 +487,59 @@ class Agent:
 
     def _report(self) -> None:
         """Keep a report for the hub; a full disk or a hub that is away stops nothing."""
-        self._sequence += 1
-        state = self.state
+        self._sequence = 1 + max(self._sequence, outbox.newest(self.disk.root / "outbox"))
+        self._reported_at_s = self._clock_s()
+        said = tuple(self._said)
+        self._said.clear()
+        self._aside(self._say, self.state, self._sequence, self._serving, said)
+
+    def _say(self, state: State, sequence: int, server: Running | None, said: tuple[str, ...]) -> None:
+        """Sign how it was at `state`, with what was counted since the report before, and send it."""
+        if server is not None:
+            self._count(server)
+        figures, counted = self._tally.take(server.resident_bytes() if server is not None else 0)
+        unwell = self._outside_limits(state, figures, counted)
         made = message.Report(
             id=uuid4().hex,
             device=self.who.device,
             site=self.who.site,
-            sequence=self._sequence,
+            sequence=sequence,
             time_s=max(0, int(self._now_s())),
-            status=status.word(state),
-            reason=status.sentence(state),
+            status=status.word(state, unwell),
+            reason=status.sentence(state, unwell),
             booted=state.booted,
             staged=state.staged,
             rollback=state.rollback,
             rejected=tuple(state.rejected),
             labels=self.who.labels,
             agent_version=__version__,
+            figures=figures,
+            log=said,
         )
         with contextlib.suppress(EdgewiseError):
             outbox.put(self.disk.root / "outbox", made, self.key)
         notify.tell(f"STATUS={made.status.value}: {made.reason}")
-        self._aside(self._send)
+        self._send()
+
+    def _count(self, server: Running) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._tally.count(server.private, health.read(metrics(server.private)))
+
+    def _outside_limits(self, state: State, figures: message.Figures, counted: health.Counted) -> str:
+        """What of the limits of the booted release was exceeded, in a sentence."""
+        if figures.restarts:
+            return f"its server had to be started again: {state.reason}"
+        try:
+            allowance = self.disk.read(state.booted).allowance
+        except EdgewiseError:
+            return ""
+        return health.unwell(allowance, counted, int(figures.memory_bytes or 0), None)
 
     def _send(self) -> None:
-        if self.settings.hub and self._sending.acquire(blocking=False):
+        """Send what waits; a word that comes while somebody sends is heeded by whoever sends."""
+        self._to_send = bool(self.settings.hub)
+        while self._to_send and self._sending.acquire(blocking=False):
+            self._to_send = False
             try:
                 with contextlib.suppress(ChildFailed):
                     self._outside("report", ASK_S, hub=self.settings.hub.rstrip("/"))
@@ -516,6 +560,13 @@ class Agent:
         timer = threading.Timer(wait_s, lambda: self.events.put(lambda: (work(), None)[1]))
         timer.daemon = True
         timer.start()
+
+
+def _line(event: Event, after: State) -> str:
+    """What happened, for people at the hub."""
+    release = event.release.removeprefix("sha256:")[:12]
+    what = " ".join(part for part in (event.kind.value, release) if part)
+    return f"{what} -> {after.phase.value}" + (f": {event.reason}" if event.reason else "")
 
 
 def metrics(private: Path) -> str:

@@ -1,7 +1,8 @@
 """Whether a release that is watched is well: figures against what the release may take. Pure."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from edgewise.exchange.release import Allowance
 
@@ -14,11 +15,40 @@ _OURS = ("BACKEND", "OTHER")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:
-    """What a server has counted since it began."""
+    """What a server has counted since it began.
+
+    Attributes:
+        buckets: of the duration of answered requests: upper edges in seconds, and how many were not above.
+    """
 
     answered: int = 0
     failed: int = 0
-    latency_p99_ms: float | None = None
+    buckets: Mapping[float, float] = field(default_factory=dict)
+
+    @property
+    def latency_p99_ms(self) -> float | None:
+        """Upper edge of the bucket that holds the 99th percentile; None where nothing was answered."""
+        total = self.buckets.get(float("inf"), 0.0)
+        for edge in sorted(self.buckets):
+            if total and self.buckets[edge] >= 0.99 * total:
+                return None if edge == float("inf") else edge * 1000
+        return None
+
+    def since(self, before: "Counted") -> "Counted":
+        """What came after `before`, of the same server."""
+        return self._with(before, -1)
+
+    def plus(self, other: "Counted") -> "Counted":
+        """Both together, of two servers."""
+        return self._with(other, 1)
+
+    def _with(self, other: "Counted", sign: int) -> "Counted":
+        edges = sorted({*self.buckets, *other.buckets})
+        return Counted(
+            answered=max(0, self.answered + sign * other.answered),
+            failed=max(0, self.failed + sign * other.failed),
+            buckets={edge: self.buckets.get(edge, 0.0) + sign * other.buckets.get(edge, 0.0) for edge in edges},
+        )
 
 
 def read(text: str) -> Counted:
@@ -34,7 +64,7 @@ def read(text: str) -> Counted:
             edge = re.search(r'le="([^"]+)"', labels)
             if edge:
                 buckets[float(edge[1])] = buckets.get(float(edge[1]), 0.0) + float(value)
-    return Counted(answered=int(answered), failed=int(failed), latency_p99_ms=_p99_ms(buckets))
+    return Counted(answered=int(answered), failed=int(failed), buckets=buckets)
 
 
 def unwell(allowance: Allowance, counted: Counted, resident_bytes: int, golden_p99_ms: float | None) -> str:
@@ -53,15 +83,6 @@ def over_budget(allowance: Allowance, resident_bytes: int, latency_p99_ms: float
     if limit is not None and latency_p99_ms is not None and latency_p99_ms > limit:
         return f"an inference takes {latency_p99_ms:.3g} ms at the 99th percentile, more than {limit:.3g} ms"
     return ""
-
-
-def _p99_ms(buckets: dict[float, float]) -> float | None:
-    """Upper edge of the bucket that holds the 99th percentile."""
-    total = buckets.get(float("inf"), 0.0)
-    for edge in sorted(buckets):
-        if total and buckets[edge] >= 0.99 * total:
-            return None if edge == float("inf") else edge * 1000
-    return None
 
 
 def _mib(size_bytes: int) -> str:

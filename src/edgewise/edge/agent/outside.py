@@ -22,6 +22,7 @@ from edgewise.errors import BadMessage, NotTrusted, RegistryUnreachable, StoreFu
 from edgewise.exchange import enrolment, offer, receipt, signing
 from edgewise.exchange.follow import Follower
 from edgewise.exchange.offer import Standing
+from edgewise.exchange.receipt import Taken
 from edgewise.exchange.release import Part, PartKind, Release
 from edgewise.runtimes import answer, served
 from edgewise.store import atomic
@@ -124,21 +125,31 @@ def enrol(root: str, hub: str, token: str) -> dict[str, Any]:
 
 
 def report(root: str, hub: str) -> dict[str, Any]:
-    """Send what waits in the outbox, oldest first; how many messages the hub has taken.
+    """Send what waits in the outbox, oldest first, and forget what the hub has acknowledged.
+
+    Returns:
+        sent: how many messages were acknowledged.
+        refused: why the hub will never take some of them, a sentence for each.
 
     Raises:
-        RegistryUnreachable, NotTrusted: it took nothing.
+        RegistryUnreachable, NotTrusted, BadMessage: the hub did not acknowledge; what was not, waits.
     """
     folder = Path(root) / "outbox"
-    sent = 0
+    sent, refused = 0, []
     while waiting := outbox.waiting(folder):
-        messages = [signing.Signed(**outbox.read(path)) for path in waiting]
+        read = {path: outbox.read(path) for path in waiting}
+        messages = [one for one in read.values() if one is not None]
+        damaged = [path for path, one in read.items() if one is None]
+        outbox.acknowledge(folder, damaged)
+        if not messages:
+            continue
         identifiers = [outbox.identifier(one.payload) for one in messages]
-        receipt.read(_post(f"{hub}/api/v1/messages", signing.batch(messages)), identifiers)
-        for path in waiting:
-            atomic.remove(path)
-        sent += len(waiting)
-    return {"sent": sent}
+        told = receipt.read(_post(f"{hub}/api/v1/messages", signing.batch(messages)), identifiers)
+        taken = [path for path in waiting if path not in damaged]
+        outbox.acknowledge(folder, taken, known=told.sequences.get(messages[0].device, -1))
+        refused += [one.reason for one in told.outcomes if one.taken is Taken.REFUSED]
+        sent += len(messages)
+    return {"sent": sent, "refused": refused}
 
 
 def _post(address: str, body: bytes) -> bytes:

@@ -52,10 +52,11 @@ def prove(folder: str, private: str, rounds: int = ROUNDS) -> dict[str, Any]:
     Returns:
         wrong: the first output that is not reproduced, in a sentence; "" where all are.
         latency_p99_ms: of single inferences, as a client sees it; 0 where there is no golden.
+        asked: how many inferences that were.
     """
     model = served.read((Path(folder) / served.NAME).read_bytes())
     if model.golden is None:
-        return {"wrong": "", "latency_p99_ms": 0.0}
+        return {"wrong": "", "latency_p99_ms": 0.0, "asked": 0}
     with np.load(Path(folder) / model.golden.file.name, allow_pickle=False) as arrays:
         inputs = [arrays[f"x{index}"] for index in range(len(model.signature.inputs))]
         outputs = [arrays[f"y{index}"] for index in range(len(model.signature.outputs))]
@@ -69,10 +70,11 @@ def prove(folder: str, private: str, rounds: int = ROUNDS) -> dict[str, Any]:
                 times.append(time.perf_counter() - began)
                 wrong = _difference(model, model.golden, found, [one[row] for one in outputs], row)
                 if wrong:
-                    return {"wrong": wrong, "latency_p99_ms": 0.0}
+                    return {"wrong": wrong, "latency_p99_ms": 0.0, "asked": len(times)}
     finally:
         connection.close()
-    return {"wrong": "", "latency_p99_ms": float(np.percentile(times, 99)) * 1000 if times else 0.0}
+    slowest = float(np.percentile(times, 99)) * 1000 if times else 0.0
+    return {"wrong": "", "latency_p99_ms": slowest, "asked": len(times)}
 
 
 def _rows(model: ServedModel, inputs: list[Array]) -> list[slice]:

@@ -22,6 +22,7 @@ class Settings:
         hub: address of the hub; "" for a device that reports to nobody.
         listen: where clients ask, HOST:PORT.
         poll_s: how often the tree is asked, before jitter.
+        report_s: how long the hub hears nothing at most, where nothing happens.
         apply: "auto", or "told" for a device that waits for `edgewise agent upgrade --apply`.
         windows: local hours in which updates are applied, "22:00-05:00"; none: always.
         download_windows: local hours in which they are fetched; none: always.
@@ -36,6 +37,7 @@ class Settings:
     hub: str = ""
     listen: str = "127.0.0.1:8080"
     poll_s: float = 900.0
+    report_s: float = 600.0
     apply: str = "auto"
     windows: tuple[str, ...] = ()
     download_windows: tuple[str, ...] = ()
@@ -87,7 +89,7 @@ def read(root: Path) -> Settings:
             ("containers", made.containers in ("auto", "always", "never")),
             *((name, _are_windows(getattr(made, name))) for name in ("windows", "download_windows")),
             ("bandwidth_bytes_per_s", made.bandwidth_bytes_per_s == 0 or _is_positive(made.bandwidth_bytes_per_s)),
-            *((name, _is_positive(getattr(made, name))) for name in ("poll_s", "ready_s", "steady_s")),
+            *((name, _is_positive(getattr(made, name))) for name in ("poll_s", "report_s", "ready_s", "steady_s")),
         )
         if not good
     ]

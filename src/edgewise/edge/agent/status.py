@@ -6,10 +6,13 @@ from edgewise.exchange.message import Status
 UNDER_WAY = (Phase.FETCHING, Phase.HOLDING, Phase.PROVING, Phase.SWITCHING, Phase.WATCHING)
 
 
-def word(state: State) -> Status:
+def word(state: State, unwell: str = "") -> Status:
     """The first that applies, in the order of `Status`.
 
     A device that refused what it should run is not up to date, whatever else it does.
+
+    Args:
+        unwell: what of the release's limits was exceeded since the report before, in a sentence; "" for nothing.
     """
     if state.server is not Server.UP:
         return Status.FAILED
@@ -17,16 +20,18 @@ def word(state: State) -> Status:
         return Status.ROLLED_BACK
     if state.phase in UNDER_WAY or (state.wanted and state.wanted != state.booted):
         return Status.UPDATING
-    return Status.ONLINE
+    return Status.DEGRADED if unwell else Status.ONLINE
 
 
-def sentence(state: State) -> str:
+def sentence(state: State, unwell: str = "") -> str:
     """Why it is so."""
-    match word(state):
+    match word(state, unwell):
         case Status.FAILED:
             starting = "its server is being started; " if state.server is Server.STARTING else ""
             return f"nothing serves: {starting}{state.reason}"
         case Status.ROLLED_BACK:
             return state.rejected.get(state.wanted, state.reason)
+        case Status.DEGRADED:
+            return unwell
         case _:
             return state.reason

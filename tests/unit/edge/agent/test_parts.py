@@ -154,7 +154,7 @@ def test_of_too_many_messages_the_oldest_reports_go_first_and_then_the_oldest_ca
 def test_a_message_is_kept_as_it_was_signed(tmp_path):
     key = signing.make_key()
     outbox.put(tmp_path, report(7), key)
-    signed = signing.Signed(**outbox.read(outbox.waiting(tmp_path)[0]))
+    signed = outbox.read(outbox.waiting(tmp_path)[0])
     assert message.read(signing.verified(signed, signing.public_bytes(key))) == report(7)
 
 
