@@ -17,7 +17,7 @@ from edgewise.cli.progress import drawing
 from edgewise.flow import bases, edgefile
 from edgewise.flow import build as building
 from edgewise.flow.build import Wishes
-from edgewise.flow.served import FIRST_VERSION
+from edgewise.flow.naming import FIRST_VERSION
 
 PASSWORD = "EDGEWISE_KEY_PASSWORD"  # noqa: S105 - the name of a variable
 

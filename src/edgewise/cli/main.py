@@ -38,6 +38,12 @@ VERBS = (
         panel=START,
     ),
     Verb(
+        name="run",
+        help="Take edge.yaml through plan, build, push and publish, doing only what is due.",
+        module="edgewise.cli.run",
+        panel=START,
+    ),
+    Verb(
         name="plan",
         help="Choose what to run at every site, within its budget.",
         module="edgewise.cli.plan",

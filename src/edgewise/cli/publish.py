@@ -16,8 +16,8 @@ from edgewise.errors import NotFound
 from edgewise.exchange import release as releases
 from edgewise.flow import edgefile
 from edgewise.flow import publish as building
+from edgewise.flow.naming import FIRST_VERSION
 from edgewise.flow.publish import Wishes
-from edgewise.flow.served import FIRST_VERSION
 
 
 def run(

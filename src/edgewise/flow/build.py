@@ -23,7 +23,8 @@ from edgewise.build.strategies.model import ModelFolder
 from edgewise.errors import NoStrategy, NotFound
 from edgewise.flow import bases, decided
 from edgewise.flow.edgefile import Project
-from edgewise.flow.served import FIRST_VERSION, Served, lay_out, served
+from edgewise.flow.naming import FIRST_VERSION, names_of
+from edgewise.flow.served import Served, lay_out, served
 from edgewise.nouns import Plan, Site
 from edgewise.progress import SILENT, Progress
 from edgewise.store import atomic
@@ -197,8 +198,7 @@ def last_choice(project: Project, site: Site, *, folder: Path) -> Choice:
 
 
 def _names(project: Project, site: Site, asked: Wishes) -> dict[str, str]:
-    base = f"{project.name}/{site.name}"
-    found = {INFERENCE: f"{base}:{asked.version}", strategies.MODEL_PART: f"{base}/model:{asked.version}"}
+    found = names_of(project, site, asked.version)
     for name in found.values():
         check_name(name)
     return found

@@ -6,7 +6,6 @@ seconds.
 """
 
 import datetime
-import importlib.metadata
 import os
 import stat
 import tempfile
@@ -27,7 +26,7 @@ from edgewise.design.judge import judge
 from edgewise.design.measure import Contestant, Timing
 from edgewise.design.statistics import Estimate
 from edgewise.errors import NotFound, StoreUnusable
-from edgewise.flow import absent, ground, metering, recalibration, record
+from edgewise.flow import absent, ground, metering, recalibration, record, toolchains
 from edgewise.flow.absent import Elsewhere, proposed
 from edgewise.flow.candidates import Evaluated, Work, evaluate
 from edgewise.flow.edgefile import Project
@@ -58,8 +57,6 @@ from edgewise.store.steps import Store
 
 BUSY = 1.25
 """Load a core, one-minute average at the end of timing, from which on other work is likely: timing itself makes 1."""
-
-TOOLCHAINS = ("onnx", "onnxslim", "onnxruntime", "openvino", "nncf", "ai-edge-litert", "ethos-u-vela", "numpy")
 
 
 def plan(
@@ -195,7 +192,9 @@ def _plan(
     judged_by = metrics.find(
         project.metric, labelled=base.data.evaluation.y is not None, folder=project.path.resolve().parent
     )
-    versions = _versions() | ({} if device is None else {name.value: v for name, v in device.versions.items()})
+    versions = toolchains.versions() | (
+        {} if device is None else {name.value: v for name, v in device.versions.items()}
+    )
     work = Work(
         sources=project.model_paths,
         models=base.models,
@@ -412,13 +411,3 @@ def _provenance(machine: Machine, date: str, load: float) -> Provenance:
 
 def _now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-
-
-def _versions() -> dict[str, str]:
-    found = {"edgewise": edgewise.__version__}
-    for package in TOOLCHAINS:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found

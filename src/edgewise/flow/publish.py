@@ -12,6 +12,7 @@ from edgewise.errors import NotFound
 from edgewise.exchange.release import Allowance, Chosen, Part, PartKind, Release, Strategy
 from edgewise.flow.edgefile import Project
 from edgewise.flow.fleet_options import part_of
+from edgewise.flow.naming import INFERENCE, MODEL, names_of, source_of
 from edgewise.flow.served import served
 from edgewise.nouns import Plan, Quantity, Site
 from edgewise.store.oci.documents import INDEXES, Descriptor, Index, Manifest
@@ -19,8 +20,6 @@ from edgewise.store.oci.layout import Layout
 from edgewise.store.oci.place import document
 from edgewise.store.oci.reference import InRegistry, parse
 from edgewise.store.steps import Store
-
-INFERENCE, MODEL = "inference", "model"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,18 +38,6 @@ class Wishes:
     soak_s: float = 300.0
     settings: dict[str, str]
     created_s: int = 0
-
-
-def names_of(project: Project, site: Site, version: str) -> dict[str, str]:
-    """What the store calls the parts of a build, by the part's name; there may be fewer."""
-    base = f"{project.name}/{site.name}"
-    return {INFERENCE: f"{base}:{version}", MODEL: f"{base}/model:{version}"}
-
-
-def source_of(name: str, source: str) -> str:
-    """Where the part that the store calls `name` is pushed to below `source`, without tag."""
-    repository = name.rpartition(":")[0]
-    return source if source.startswith("oci:") else f"{source.rstrip('/')}/{repository}"
 
 
 def release_of(project: Project, site: Site, wishes: Wishes, *, folder: Path) -> Release:

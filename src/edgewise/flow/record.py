@@ -1,10 +1,13 @@
 """The plan of a site, as the store keeps it: the last one that was made, by edge.yaml and site."""
 
+import json
+
 from pydantic import TypeAdapter
 
 from edgewise.flow.edgefile import Project
 from edgewise.nouns import Plan
 from edgewise.store import steps
+from edgewise.store.blobs import digest_of
 from edgewise.store.steps import Store
 
 PLAN = TypeAdapter(Plan)
@@ -22,6 +25,12 @@ def recall(project: Project, site: str, store: Store) -> Plan | None:
     """The last plan of `site`; None where none was made."""
     known = store.recall(_key(project, site))
     return None if known is None else PLAN.validate_python(known)
+
+
+def digest(project: Project, site: str, store: Store) -> str | None:
+    """What names the last plan of `site`, with everything in it; None where none was made."""
+    known = store.recall(_key(project, site))
+    return None if known is None else digest_of(json.dumps(known, sort_keys=True).encode())
 
 
 def _key(project: Project, site: str) -> str:

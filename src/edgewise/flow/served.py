@@ -19,6 +19,7 @@ from edgewise.design.data import Data
 from edgewise.errors import BadData, NoFeasibleDesign, NotServable
 from edgewise.flow import plan as planning
 from edgewise.flow.edgefile import Project
+from edgewise.flow.naming import FIRST_VERSION
 from edgewise.flow.pipeline import piped
 from edgewise.hardware.probe import identity, probe
 from edgewise.nouns import (
@@ -43,7 +44,6 @@ from edgewise.store.blobs import digest_of
 from edgewise.store.steps import Store
 
 GOLDEN = "golden.npz"
-FIRST_VERSION = "1"
 LATENCIES = (Quantity.LATENCY_P50, Quantity.LATENCY_P90, Quantity.LATENCY_P99)
 
 

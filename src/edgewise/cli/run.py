@@ -1,0 +1,166 @@
+"""`edgewise run`: an edge.yaml through plan, build, push and publish, doing only what is due."""
+
+import functools
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgewise.build.epoch import source_date_epoch
+from edgewise.cli._say import note
+from edgewise.cli._trees import KEYS, TREE, KeysFlag, TreeFlag, desk
+from edgewise.cli.config import Output, settings
+from edgewise.cli.options import EdgeFileArgument, MachinesFlag, OutputFlag, ProgressFlag, StoreFlag
+from edgewise.cli.output import Column, listing
+from edgewise.cli.progress import drawing
+from edgewise.flow import edgefile
+from edgewise.flow.life.outside import Outside
+from edgewise.flow.life.run import Life, work_of
+from edgewise.flow.life.steps import STEPS, Asked, Decision, Step, Way
+from edgewise.flow.life.wishes import Wishes
+from edgewise.flow.naming import FIRST_VERSION
+
+PASSWORD = "EDGEWISE_KEY_PASSWORD"  # noqa: S105 - the name of a variable
+NEED_A_REGISTRY = (Step.PUSH, Step.PUBLISH)
+
+
+def run(
+    edge_yaml: EdgeFileArgument = Path("edge.yaml"),
+    site: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this site; may be repeated.")] = None,
+    first: Annotated[
+        Step | None, typer.Option("--from", help="Do this step anew; those before it stand as they are.")
+    ] = None,
+    last: Annotated[Step, typer.Option("--until", help="The last step.")] = STEPS[-1],
+    registry: Annotated[
+        str,
+        typer.Option(
+            metavar="PLACE",
+            envvar="EDGEWISE_REGISTRY",
+            help="Where images are pushed to, and devices fetch them: registry.example/plant, or oci:FOLDER.",
+        ),
+    ] = "",
+    plain_http: Annotated[
+        bool | None,
+        typer.Option("--plain-http/--tls", help="The registry without TLS, or with; by default as edgewise push."),
+    ] = None,
+    model_version: Annotated[str, typer.Option(metavar="VERSION", help="Of the model; the tag too.")] = FIRST_VERSION,
+    base: Annotated[
+        str, typer.Option(metavar="BASE", help="debian, host (this machine's Python), or the name of an image.")
+    ] = "debian",
+    platform: Annotated[
+        list[str] | None,
+        typer.Option(metavar="OS/ARCH", help="linux/amd64 or linux/arm64; all that the base has without it."),
+    ] = None,
+    grpc: Annotated[bool, typer.Option("--grpc", help="A server that speaks gRPC too.")] = False,
+    key: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Sign images with this ECDSA P-256 key.", dir_okay=False)
+    ] = None,
+    at_once: Annotated[bool, typer.Option("--at-once", help="Every device takes it, without a rollout.")] = False,
+    soak: Annotated[float, typer.Option(metavar="SECONDS", help="How long a device watches it.")] = 300.0,
+    setting: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="Environment of the server; may be repeated.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say which steps are due, and why.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for another run or plan on this machine to end.")] = False,
+    keys: KeysFlag = KEYS,
+    tree: TreeFlag = TREE,
+    store: StoreFlag = None,
+    machines: MachinesFlag = None,
+    progress: ProgressFlag = None,
+    output: OutputFlag = None,
+) -> None:
+    """Take edge.yaml through plan, build, push and publish, doing only what is due.
+
+    A step is due when what it stands on has changed: the model, the data, what edge.yaml says of the site, the
+    toolchains, an option; or when what it made is gone. A second run does nothing, and one that was interrupted goes on
+    where it stopped. Registry, tree and keys are looked at before the first long step begins.
+
+    Example: edgewise run --registry registry.example/plant --tree s3://releases/plant
+
+    Only as far as images in the store: edgewise run --until build
+    """
+    found = settings(store=store, machines=machines, progress=progress, output=output)
+    asked = _asked(first, last, registry)
+    project = edgefile.load(edge_yaml)
+    password = os.environ.get(PASSWORD)
+    wishes = Wishes(
+        machines=found.catalogues,
+        meter=found.meter,
+        version=model_version,
+        base=base,
+        platforms=tuple(dict.fromkeys(platform or ())),
+        grpc=grpc,
+        created=source_date_epoch(os.environ),
+        key=key,
+        password=password.encode() if password else None,
+        registry=registry,
+        plain_http=plain_http,
+        tree=tree,
+        soak_s=soak,
+        settings=_pairs(setting),
+        at_once=at_once,
+        wait=wait,
+    )
+    life = Life(
+        project=project,
+        sites=tuple(project.site(name) for name in dict.fromkeys(site)) if site else project.sites,
+        wishes=wishes,
+        outside=Outside(wishes, functools.partial(desk, tree, keys)),
+        folder=found.store,
+        worker=work_of,
+    )
+    if dry_run:
+        show(life.survey(asked), found.output)
+        return
+    with drawing(found.progress) as listener:
+        decisions = life.run(asked, progress=listener)
+    show(decisions, found.output)
+    if not any(one.way is Way.DONE for one in decisions):
+        note("nothing was due")
+
+
+def show(decisions: Sequence[Decision], output: Output) -> None:
+    """Print how it is with every step."""
+    listing(decisions, output, columns=COLUMNS, document=document, name=lambda one: f"{one.site}/{one.step}")
+
+
+def document(one: Decision) -> dict[str, object]:
+    """A step as JSON holds it."""
+    return {
+        "site": one.site,
+        "step": one.step.value,
+        "state": one.way.value,
+        "why": one.why,
+        "made": dict(one.outputs),
+        "duration_s": one.duration_s,
+    }
+
+
+def _asked(first: Step | None, last: Step, registry: str) -> Asked:
+    asked = Asked(first=first or STEPS[0], last=last, anew=first is not None)
+    if STEPS.index(asked.first) > STEPS.index(last):
+        raise typer.BadParameter(f"{last} comes before {asked.first}: --until names a later step than --from")
+    if not registry and any(step in asked for step in NEED_A_REGISTRY):
+        raise typer.BadParameter("--registry says where images are pushed to; without one: --until build")
+    return asked
+
+
+def _pairs(setting: list[str] | None) -> dict[str, str]:
+    pairs = [one.partition("=") for one in setting or ()]
+    if any(not name or not equals for name, equals, _ in pairs):
+        raise typer.BadParameter("--setting takes NAME=VALUE")
+    return {name: value for name, _, value in pairs}
+
+
+COLUMNS: list[Column[Decision]] = [
+    Column(title="SITE", text=lambda one: one.site),
+    Column(title="STEP", text=lambda one: one.step),
+    Column(title="STATE", text=lambda one: one.way),
+    Column(title="WHY", text=lambda one: one.why, least=20),
+    Column(
+        title="SECONDS", text=lambda one: f"{one.duration_s:.1f}" if one.way is Way.DONE else "", right=True, drop=2
+    ),
+    Column(title="MADE", text=lambda one: ", ".join(one.outputs.values()), wide=True),
+]

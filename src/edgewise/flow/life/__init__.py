@@ -1,0 +1,1 @@
+"""The whole life of an edge.yaml, plan, build, push and publish, as steps that are done once."""
