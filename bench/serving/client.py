@@ -20,7 +20,8 @@ import httptools
 import uvloop
 
 PATIENCE_S = 20.0
-POOL = 1024
+POOL = 256
+"""Connections of an open loop: as many requests are under way at most, and what is due beyond them is not sent."""
 LONGEST_PAUSE_S = 2e-3
 METHOD = "/inference.GRPCInferenceService/ModelInfer"
 

@@ -70,7 +70,7 @@ class EchoModels:
     """The models of an `EchoCore`."""
 
     def __init__(self) -> None:
-        self.known = {name: EchoModel(name) for name in ("echo", "wait", "bug", *FAULTS)}
+        self.known = {name: EchoModel(name) for name in ("echo", "wait", "bug", "shed", *FAULTS)}
         self.known |= {f"echo-{datatype}": EchoModel(f"echo-{datatype}", datatype) for datatype in DTYPES}
         self.loaded = set(self.known)
         self.calls: list[str] = []
@@ -133,6 +133,9 @@ class EchoCore:
 
     async def stop(self) -> None:
         return
+
+    def shed(self, model: str, version: str, priority: int, deadline_s: float | None) -> Fault | None:
+        return FAULTS["full"] if model == "shed" else None
 
     def submit(self, request: Request, done: Done) -> Waiting:
         self.requests.append(request)

@@ -157,6 +157,13 @@ class Core(Protocol):
         Cheap, so that an overloaded server sheds early. None is no promise: `submit` decides.
         """
 
+    def shed(self, model: str, version: str, priority: int, deadline_s: float | None) -> Fault | None:
+        """The refusal of a moment ago, where it holds for this request too; costs next to nothing.
+
+        An overloaded server is asked more often than it can look into, so who is no more patient and no more urgent
+        than one that was refused since the model last ran is refused in the same words.
+        """
+
     def submit(self, request: Request, done: Done) -> Pending:
         """Check `request` against its model, queue it, run it with others, and call `done`.
 
@@ -192,8 +199,8 @@ class Observer(Protocol):
     def gone(self, request: Request, duration_s: float) -> None:
         """The client went away before it was answered; instead of `answered`."""
 
-    def refused(self, skin: str, fault: Fault, size_bytes: int) -> None:
-        """A skin has refused what never became a request: malformed, too large, without a key."""
+    def refused(self, skin: str, fault: Fault, size_bytes: int, model: str = "") -> None:
+        """A skin has refused what never became a request: malformed, too large, without a key, or shed for `model`."""
 
     def page(self, accept: str = "") -> tuple[str, bytes]:
         """Content type and content of /metrics, in the format that the Accept header `accept` wants."""

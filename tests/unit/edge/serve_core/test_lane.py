@@ -277,6 +277,42 @@ class TestOverload:
         assert all(each.answered_s == each.asked_s for each in refused)
         assert len(good) + len(refused) >= 0.995 * len(settled)
 
+    def test_what_the_event_loop_does_between_batches_is_waited_for_too(self) -> None:
+        """Reading and refusing takes time that no probe has seen: admission must not count on what the model takes."""
+        one = scene(PAYS, inline=True)
+        peak, read_s = one.model.batch_limit / PAYS[-1], 0.2e-3
+        random = np.random.default_rng(0)
+        seconds, at = 8.0, 0.0
+        start = one.turns.now
+
+        def come(when: float) -> None:
+            one.turns.now += read_s
+            one.ask(within_s=start + when + 0.1 - one.turns.now)
+
+        while at < seconds:
+            at += random.exponential(1 / (2 * peak))
+            one.turns.call_later(at, come, at)
+        one.turns.run()
+        settled = [each for each in one.all if each.asked_s > start + 2.0]
+        good = [each for each in settled if isinstance(each.outcome, Response)]
+        assert sum(each.answered_s > each.ticket.deadline_s for each in good) <= 0.01 * len(good)
+        left = 1 - 2 * peak * read_s
+        assert len(good) >= 0.9 * left * peak * (seconds - 2.0)
+
+    def test_who_is_no_more_patient_hears_what_was_said_until_it_runs_again(self) -> None:
+        one = scene((10e-3,))
+        for _ in range(5):
+            one.ask()
+        now = one.turns.now
+        assert one.lane.shed(2, now + 30e-3) is None
+        refused = one.ask(within_s=30e-3).outcome
+        assert one.lane.shed(2, now + 30e-3) is refused
+        assert one.lane.shed(3, now + 10e-3) is refused
+        assert one.lane.shed(1, now + 30e-3) is None
+        assert one.lane.shed(2, now + 40e-3) is None
+        one.turns.step()
+        assert one.lane.shed(2, now + 30e-3) is None
+
     def test_models_that_share_a_core_share_it_fairly(self) -> None:
         turns = Turns()
         cores = SimulatedCores(1, turns)

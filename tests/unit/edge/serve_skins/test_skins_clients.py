@@ -87,12 +87,13 @@ def test_the_repository_is_listed_unloaded_and_loaded(client: Any, skins: Skins)
         client.load_model("echo-BOOL", config='{"max_batch_size": 4}')
 
 
-@pytest.mark.parametrize("model", [*FAULTS, "nothing", "bug"])
+@pytest.mark.parametrize("model", [*FAULTS, "shed", "nothing", "bug"])
 def test_every_kind_of_fault_has_its_code(client: Any, module: Any, model: str):
     with pytest.raises(InferenceServerException) as raised:
         client.infer(model, [given(module)])
     http = {
         "full": "429",
+        "shed": "429",
         "late": "504",
         "big": "507",
         "loading": "503",
@@ -102,6 +103,7 @@ def test_every_kind_of_fault_has_its_code(client: Any, module: Any, model: str):
     }
     grpc = {
         "full": "RESOURCE_EXHAUSTED",
+        "shed": "RESOURCE_EXHAUSTED",
         "late": "DEADLINE_EXCEEDED",
         "big": "RESOURCE_EXHAUSTED",
         "loading": "UNAVAILABLE",

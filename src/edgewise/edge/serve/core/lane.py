@@ -57,6 +57,7 @@ class Lane:
         together: rows of several requests run together.
         check: whether a request fits the model.
         virtual_s: how much of the cores it has had, for fairness.
+        refused: the last refusal since it last ran: priority, seconds until the deadline, and what was said.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Lane:
         self.loaded = loaded
         self.threads = loaded.threads
         self.virtual_s = 0.0
+        self.refused: tuple[int, float, Overloaded] | None = None
         self.batched = batched(loaded.signature)
         self.together = loaded.batch_limit > 1
         self.check = Check(loaded.signature, even=self.together)
@@ -86,6 +88,7 @@ class Lane:
         self._running: list[Ticket] = []
         self._until_s = 0.0
         self._easy = False
+        self._began: tuple[float, int] | None = None
         self._scheduled = False
         self._gap_s = math.inf
         self._came_s = -math.inf
@@ -133,6 +136,15 @@ class Lane:
             )
         return None
 
+    def shed(self, priority: int, deadline_s: float) -> Overloaded | None:
+        """What was said to who was at least as urgent and as patient, since it last ran; nobody has left the line."""
+        if self.refused is None:
+            return None
+        urgency, patience_s, said = self.refused
+        if priority < urgency or (deadline_s != patience_s and deadline_s - self._clock() > patience_s):
+            return None
+        return said
+
     def submit(self, ticket: Ticket) -> None:
         """Admit `ticket`, or refuse it at once."""
         if (
@@ -143,6 +155,8 @@ class Lane:
         ):
             refused = self.refusal(ticket.rows, ticket.priority, ticket.deadline_s)
             if refused is not None:
+                if ticket.rows == 1:
+                    self.refused = ticket.priority, ticket.deadline_s - self._clock(), refused
                 ticket.answer(refused)
                 return
         if self.loaded.delay_bound_s:
@@ -228,6 +242,8 @@ class Lane:
             self._told_idle()
             return None
         self._running = tickets
+        self.refused = None
+        self._learn_interval(now, sum(ticket.rows for ticket in tickets))
         self._until_s = now + self.pace.together_s(sum(ticket.rows for ticket in tickets))
         run, clock = self.loaded.run, self._clock
 
@@ -238,12 +254,24 @@ class Lane:
 
         return work
 
+    def _learn_interval(self, now: float, rows: int) -> None:
+        """Learn from one batch to the next while some wait: what the event loop does between them is waited for too.
+
+        Under load that is reading and refusing others, and may be many times what the model takes.
+        """
+        if self._began is not None:
+            began_s, before = self._began
+            self.pace.learn(before, now - began_s)
+        self._began = now, rows
+
     def ended(self, result: tuple[float, Sequence[Outcome]]) -> None:
         """Answer those that ran."""
         took_s, found = result
         tickets, self._running = self._running, []
         rows = sum(ticket.rows for ticket in tickets)
-        self.pace.learn(rows, took_s)
+        if not len(self._queue):
+            self.pace.learn(rows, took_s)
+            self._began = None
         # Two batches are sooner done than a request may wait: who has no deadline is let in unasked.
         longest_s = self.pace.together_s(self.loaded.batch_limit)
         self._easy = self.loaded.inline and 2 * longest_s < self._settings.queue_s

@@ -29,6 +29,7 @@ class Plane:
         self._settings = settings
         self._observer = observer
         self._lanes: dict[int, Lane] = {}
+        self._refusing: dict[Key, Lane] = {}
         self._waiting: dict[Key, list[Ticket]] = {}
         self._fetching: set[asyncio.Task[None]] = set()
         self._cores: Cores | None = None
@@ -95,6 +96,18 @@ class Plane:
         deadline = math.inf if deadline_s is None else deadline_s
         return self._lanes[id(loaded)].refusal(1, DEFAULT_PRIORITY, deadline)
 
+    def shed(self, model: str, version: str, priority: int, deadline_s: float | None) -> Fault | None:
+        """The refusal of a moment ago, where it holds for this request too."""
+        if not self._refusing:
+            return None
+        lane = self._refusing.get((model, version))
+        if lane is None:
+            return None
+        if lane.refused is None:
+            del self._refusing[model, version]
+            return None
+        return lane.shed(priority or DEFAULT_PRIORITY, math.inf if deadline_s is None else deadline_s)
+
     def submit(self, request: Request, done: Done) -> Ticket:
         """Check `request` against its model, queue it, run it with others, and call `done`."""
         ticket = Ticket(
@@ -112,7 +125,10 @@ class Plane:
             if loaded is None:
                 self._wait_for_model(ticket)
             else:
-                self._enter(ticket, self._lanes[id(loaded)])
+                lane = self._lanes[id(loaded)]
+                self._enter(ticket, lane)
+                if lane.refused is not None:
+                    self._refusing[request.model, request.version] = lane
         except Fault as fault:
             ticket.answer(fault)
         return ticket

@@ -126,6 +126,11 @@ class Calls:
             if self._observer is not None:
                 self._observer.refused("grpc", fault, len(content))
             raise
+        shed = self._core.shed(request.model, request.version, request.priority, request.deadline_s)
+        if shed is not None:
+            if self._observer is not None:
+                self._observer.refused("grpc", shed, len(content), request.model)
+            raise type(shed)(shed.message, retry_after_s=shed.retry_after_s)
         if self._observer is not None:
             request.traceparent = _header(context, "traceparent")
             self._observer.received(request, "grpc", len(content))

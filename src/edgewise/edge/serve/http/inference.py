@@ -2,6 +2,7 @@
 
 import time
 import zlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from edgewise.edge.serve import describe
@@ -9,10 +10,11 @@ from edgewise.edge.serve.contract import Pending
 from edgewise.edge.serve.faults import BadRequest, Fault, ModelFailed, NotReady, TooLarge
 from edgewise.edge.serve.guard.limits import Limits
 from edgewise.edge.serve.http import answers, reading, writing
-from edgewise.edge.serve.http.answers import Refusal
+from edgewise.edge.serve.http.answers import Answer, Refusal
 from edgewise.edge.serve.http.message import Message
 from edgewise.edge.serve.http.reading import Asked
 from edgewise.edge.serve.tensors import Request, Response
+from edgewise.runtimes.samples import Array
 
 if TYPE_CHECKING:
     from edgewise.edge.serve.http.connection import Connection
@@ -23,8 +25,8 @@ _GZIP_OR_ZLIB = 47
 _RAW_DEFLATE = -15
 
 
-def begin(site: "Site", connection: "Connection", received: Message, route: "Route") -> None:
-    """Hand the request to the core; its answer goes to `connection`.
+def begin(site: "Site", connection: "Connection", received: Message, route: "Route") -> Answer | None:
+    """Hand the request to the core; its answer goes to `connection`. Where it is shed, the answer is there at once.
 
     Raises:
         Fault, Refusal: it never becomes a request.
@@ -38,10 +40,18 @@ def begin(site: "Site", connection: "Connection", received: Message, route: "Rou
         json_size = received.json_size
         if json_size == 0:
             asked = _raw(site, route, body)
-            arrays = reading.arrays(asked, memoryview(body), site.limits)
+            arrays: Mapping[str, Array] | None = reading.arrays(asked, memoryview(body), site.limits)
         else:
-            asked, arrays = site.reader.read(body, json_size)
-        deadline_s = _deadline_s(started, asked, received.timeout_ms)
+            asked = site.reader.asked(body, json_size)
+            arrays = None
+        deadline_s = _deadline_s(site, started, asked, received.timeout_ms)
+        shed = site.core.shed(route.model, route.version, asked.priority, deadline_s)
+        if shed is not None:
+            if site.observer is not None:
+                site.observer.refused("http", shed, len(received.body), route.model)
+            return site.refusal(shed)
+        if arrays is None:
+            arrays = site.reader.arrays(asked, body, json_size)
     except Fault as fault:
         if site.observer is not None:
             site.observer.refused("http", fault, len(received.body))
@@ -63,6 +73,7 @@ def begin(site: "Site", connection: "Connection", received: Message, route: "Rou
     if site.observer is not None:
         site.observer.received(request, "http", len(received.body))
     exchange.pending = site.core.submit(request, exchange.done)
+    return None
 
 
 class Exchange:
@@ -132,8 +143,8 @@ def _raw(site: "Site", route: "Route", body: bytes | memoryview) -> Asked:
     return reading.whole_body(body, inputs, [describe.datatype(one) for one in inputs])
 
 
-def _deadline_s(started: float, asked: Asked, timeout_ms: int | None) -> float | None:
+def _deadline_s(site: "Site", started: float, asked: Asked, timeout_ms: int | None) -> float | None:
     waits = [asked.timeout_us / 1e6] if asked.timeout_us else []
     if timeout_ms:
         waits.append(timeout_ms / 1e3)
-    return started + min(waits) if waits else None
+    return site.earliest_s(started) + min(waits) if waits else None

@@ -73,20 +73,24 @@ class Reader:
     limits: Limits
     _kept: dict[bytes, Asked] = field(default_factory=dict)
 
-    def read(self, body: bytes | memoryview, json_size: int | None) -> tuple[Asked, dict[str, Array]]:
-        """What is asked, and the inputs by name.
+    def asked(self, body: bytes | memoryview, json_size: int | None) -> Asked:
+        """What the JSON of `body` asks.
 
         Args:
             json_size: bytes of JSON before the binary tensors; None where all is JSON.
 
         Raises:
-            BadRequest, TooLarge: the body contradicts itself, or a limit.
+            BadRequest, TooLarge: it is not as the protocol has it, or beyond a limit.
         """
         size = len(body) if json_size is None else json_size
         if size > len(body):
             raise BadRequest(f"the JSON has {size} bytes, says its header; the body has {len(body)}")
-        asked = self._asked(body if size == len(body) else memoryview(body)[:size], size)
-        return asked, arrays(asked, memoryview(body)[size:], self.limits)
+        return self._asked(body if size == len(body) else memoryview(body)[:size], size)
+
+    def arrays(self, asked: Asked, body: bytes | memoryview, json_size: int | None) -> dict[str, Array]:
+        """The inputs by name; as `asked`."""
+        size = len(body) if json_size is None else json_size
+        return arrays(asked, memoryview(body)[size:], self.limits)
 
     def _asked(self, content: bytes | memoryview, size: int) -> Asked:
         if size > self.limits.json_bytes:

@@ -9,13 +9,17 @@ import traceback
 from socket import socket
 
 from edgewise.edge.serve.contract import Core, Observer
-from edgewise.edge.serve.faults import Overloaded
+from edgewise.edge.serve.faults import Fault, Overloaded
 from edgewise.edge.serve.guard.keys import Keys
 from edgewise.edge.serve.guard.limits import PIECE_BYTES, Limits
+from edgewise.edge.serve.http import answers
+from edgewise.edge.serve.http.answers import Answer
 from edgewise.edge.serve.http.connection import Connection
 from edgewise.edge.serve.http.reading import Reader
 
 LOOK_S = 0.5
+BUSY_S = 1.5e-3
+"""An event loop that reads again so soon was at work meanwhile; else it slept, and read at once."""
 QUIET_S = 1.0
 """While the server drains, a connection that asks nothing for so long is closed."""
 
@@ -47,6 +51,9 @@ class Site:
         self._under_way_bytes = 0
         self._servers: list[asyncio.Server] = []
         self._watch: asyncio.TimerHandle | None = None
+        self._said: tuple[Fault, Answer] | None = None
+        self._in_turn = False
+        self._turn_s = self._ended_s = self._earliest_s = 0.0
         self.tick()
 
     async def accept(self, listening: socket, context: ssl.SSLContext | None) -> None:
@@ -89,6 +96,25 @@ class Site:
             except Exception:
                 traceback.print_exc()
                 connection.abort()
+
+    def earliest_s(self, now: float) -> float:
+        """When what is read `now` may have come: it can have waited unread while the event loop did its last turn."""
+        if not self._in_turn:
+            self._in_turn = True
+            self._earliest_s = self._turn_s if now - self._ended_s < BUSY_S else now
+            self._turn_s = now
+            asyncio.get_running_loop().call_soon(self._turned)
+        return self._earliest_s
+
+    def _turned(self) -> None:
+        self._in_turn = False
+        self._ended_s = time.monotonic()
+
+    def refusal(self, fault: Fault) -> Answer:
+        """The answer that says `fault`, written once for all who are told the same."""
+        if self._said is None or self._said[0] is not fault:
+            self._said = fault, answers.fault(fault)
+        return self._said[1]
 
     def reserve(self, size_bytes: int) -> None:
         """Take so much of what all bodies may have together.

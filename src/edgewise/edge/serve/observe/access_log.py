@@ -56,9 +56,9 @@ class AccessLog:
             duration_ms=round(duration_s * 1e3, 3), received_bytes=received_bytes, traceparent=request.traceparent,
         )  # fmt: skip
 
-    def refused(self, skin: str, fault: Fault, size_bytes: int) -> None:
+    def refused(self, skin: str, fault: Fault, size_bytes: int, model: str = "") -> None:
         """A line for what never became a request."""
-        self._write(protocol=skin, outcome=_word(fault), message=fault.message, received_bytes=size_bytes)
+        self._write(protocol=skin, model=model, outcome=_word(fault), message=fault.message, received_bytes=size_bytes)
 
     def page(self, accept: str = "") -> tuple[str, bytes]:  # noqa: ARG002
         """Metrics are another's."""

@@ -116,11 +116,14 @@ class Metrics:
             followed[SKIN].gone += 1
             self._fail(request, followed, "CANCELED")
 
-    def refused(self, skin: str, fault: Fault, size_bytes: int) -> None:
+    def refused(self, skin: str, fault: Fault, size_bytes: int, model: str = "") -> None:
         """It never became a request."""
         counts = self._skin(skin)
         counts.received_bytes += size_bytes
         _count(counts.faults, type(fault).__name__)
+        series = self._newest.get(model)
+        if series is not None:
+            series.failures["REJECTED"] += 1
 
     def page(self, accept: str = "") -> tuple[str, bytes]:
         """Everything, in the format that `accept` wants."""

@@ -90,10 +90,10 @@ class Several:
         for one in self._all:
             one.gone(request, duration_s)
 
-    def refused(self, skin: str, fault: Fault, size_bytes: int) -> None:
+    def refused(self, skin: str, fault: Fault, size_bytes: int, model: str = "") -> None:
         """To each."""
         for one in self._all:
-            one.refused(skin, fault, size_bytes)
+            one.refused(skin, fault, size_bytes, model)
 
     def page(self, accept: str = "") -> tuple[str, bytes]:
         """The metrics."""

@@ -119,9 +119,10 @@ class Tracing:
         if followed is not None:
             self._tell(request, followed, Fault("the client went away"), {})
 
-    def refused(self, skin: str, fault: Fault, size_bytes: int) -> None:
+    def refused(self, skin: str, fault: Fault, size_bytes: int, model: str = "") -> None:
         """A log record: it belongs to no trace."""
-        self._log(fault, {"edgewise.protocol": skin, "http.request.body.size": size_bytes}, None)
+        told = {"edgewise.model.name": model} if model else {}
+        self._log(fault, {"edgewise.protocol": skin, "http.request.body.size": size_bytes, **told}, None)
 
     def page(self, accept: str = "") -> tuple[str, bytes]:  # noqa: ARG002
         """Metrics are another's."""
