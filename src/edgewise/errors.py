@@ -65,7 +65,9 @@ Anything else that escapes is a bug and keeps its traceback.
     ├── MetadataExpired          79   release metadata whose time is over: sign it again
     ├── TrainingFailed           80   the training command of a new round ended with an error
     ├── NotEnrolled              81   no device is enrolled here
-    └── NoRollback               83   there is no earlier release on this device
+    ├── MirrorAhead              82   a mirror that is newer than what it is made from
+    ├── NoRollback               83   there is no earlier release on this device
+    └── ForeignTree              84   another's tree lies where a mirror shall be
 """
 
 from collections.abc import Sequence
@@ -489,3 +491,15 @@ class NoRollback(EdgewiseError):
     """There is no earlier release on this device."""
 
     exit_code = 83
+
+
+class MirrorAhead(EdgewiseError):
+    """A mirror of releases is newer than what it shall be made from; nothing was changed."""
+
+    exit_code = 82
+
+
+class ForeignTree(EdgewiseError):
+    """Another's tree of releases lies where a mirror shall be; nothing was changed."""
+
+    exit_code = 84

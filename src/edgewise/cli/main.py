@@ -180,6 +180,12 @@ VERBS = (
         panel=RELEASE,
     ),
     Verb(
+        name="mirror",
+        help="Carry the releases of a tree, with their images, to where there is no network.",
+        module="edgewise.cli.mirror",
+        panel=RELEASE,
+    ),
+    Verb(
         name="rollout",
         help="Bring a release to a site's devices by stages.",
         panel=RELEASE,

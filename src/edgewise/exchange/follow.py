@@ -78,18 +78,9 @@ class Follower:
             TreeUnreachable: it could not be fetched.
             StoreFull, StoreUnusable: trouble with the folder.
         """
-        with _explained(self._base, self._folder):
+        with explained(self._base, self._folder):
             try:
-                self._folder.mkdir(parents=True, exist_ok=True)
-                self._updater = Updater(
-                    str(self._folder),
-                    f"{self._base}/{tree.METADATA}/",
-                    target_base_url=f"{self._base}/{tree.TARGETS}/",
-                    fetcher=self._fetch,
-                    config=UpdaterConfig(**LIMITS),  # type: ignore[arg-type]  # three fields of it
-                    bootstrap=self._root,
-                )
-                self._updater.refresh()
+                self._updater = refreshed(self._base, self._folder, self._root, self._fetch)
                 self._updater.get_targetinfo(tree.target_of(self.site, LOOKED_FOR))
             except OSError as error:
                 raise atomic.explain(error, self._folder / tree.METADATA) from error
@@ -106,7 +97,7 @@ class Follower:
         if self._updater is None:
             self.follow()
         assert self._updater is not None
-        with _explained(self._base, self._folder):
+        with explained(self._base, self._folder):
             try:
                 found = self._updater.get_targetinfo(tree.target_of(self.site, digest))
                 if found is None:
@@ -126,10 +117,7 @@ class Follower:
         if not path.exists():
             raise NotTrusted(f"{self._base} says nothing about the site {self.site}", hint="edgewise keys site")
         signed = Metadata[Targets].from_bytes(path.read_bytes()).signed
-        offers: dict[str, Offered] = {}
-        for target, file in signed.targets.items():
-            with contextlib.suppress(BadMessage):  # a newer kind of offer, which this reader must not take
-                offers[tree.digest_of(target)] = offer.read(file.custom)
+        offers = offered(signed)
         sizes = {tree.digest_of(target): file.length for target, file in signed.targets.items()}
         kept = (Metadata.from_file(str(self._folder / f"{name}.json")).signed.expires for name in _EXPIRING)
         first = min([signed.expires, *kept])
@@ -145,8 +133,36 @@ class Follower:
 _EXPIRING = ("root", "timestamp", "snapshot", "targets")
 
 
+def refreshed(base: str, folder: Path, root: bytes, fetch: Fetch) -> Updater:
+    """TUF's client over the tree at `base`, which has asked what is new; what it verified lies in `folder`.
+
+    Raises:
+        RepositoryError, DownloadError, OSError: as ngclient does; see `explained`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    updater = Updater(
+        str(folder),
+        f"{base}/{tree.METADATA}/",
+        target_base_url=f"{base}/{tree.TARGETS}/",
+        fetcher=fetch,
+        config=UpdaterConfig(**LIMITS),  # type: ignore[arg-type]  # three fields of it
+        bootstrap=root,
+    )
+    updater.refresh()
+    return updater
+
+
+def offered(signed: Targets) -> dict[str, Offered]:
+    """How each release of a site's metadata stands, by digest."""
+    offers: dict[str, Offered] = {}
+    for target, file in signed.targets.items():
+        with contextlib.suppress(BadMessage):  # a newer kind of offer, which this reader must not take
+            offers[tree.digest_of(target)] = offer.read(file.custom)
+    return offers
+
+
 @contextlib.contextmanager
-def _explained(base: str, folder: Path) -> Iterator[None]:
+def explained(base: str, folder: Path) -> Iterator[None]:
     """The errors of ngclient as ours."""
     try:
         yield

@@ -1,6 +1,7 @@
 """`edgewise keys` and `edgewise publish`, as a person types them."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,11 @@ from outcome import Run
 from edgewise.core.database import migrate
 from edgewise.core.hub import local
 from edgewise.core.hub.calls import CALLS
-from edgewise.errors import BadKey, NotFound, RolloutRefused
+from edgewise.errors import BadKey, BadReference, ForeignTree, MirrorAhead, NotFound, RolloutRefused
 from edgewise.exchange import release as releases
 from edgewise.exchange.release import Part, PartKind, Release, Strategy
+from edgewise.store.oci.layout import Layout
+from fakes import images
 
 PASSPHRASE = "EDGEWISE_KEY_PASSPHRASE"
 
@@ -143,3 +146,38 @@ def test_a_rollout_is_told_to_the_hub_and_an_operator_s_stop_is_obeyed(tree: Pat
     assert stopped["reason"].startswith("stopped by ")
     assert local.ask(CALLS, database, "GET", "/api/v1/rollouts/{rollout}", name)["state"] == "aborted"
     database.close()
+
+
+def test_a_mirror_says_what_is_missing_and_carries_it(tree: Path, edgewise_command: Run) -> None:
+    pushed = Layout(tree.parent / "pushed")
+    part = Part(
+        name="inference",
+        kind=PartKind.IMAGE,
+        digest=images.image(pushed).digest,
+        size_bytes=1000,
+        source=f"oci:{pushed.folder}",
+    )
+    path = document(tree.parent, "1")
+    path.write_bytes(releases.written(replace(releases.read(path.read_bytes()), parts=(part,))))
+    assert edgewise_command("publish", "--release", path).code == 0
+    stick = tree.parent / "stick"
+    missing = json.loads(edgewise_command("mirror", stick, "--dry-run", "-o", "json").out)
+    assert (missing["sites"], missing["files"], missing["blobs"]) == (["press-line"], 6, 3)
+    assert not stick.exists()
+    done = edgewise_command("mirror", stick, "--prune", "--progress", "none")
+    assert done.code == 0, done.err
+    assert "were carried to" in " ".join(done.out.split())
+    assert seal(stick) == seal(tree)
+    again = edgewise_command("mirror", stick, "--progress", "none").out
+    assert "has everything already" in " ".join(again.split())
+    edgewise_command("publish", "--timestamp-only")
+    assert edgewise_command("mirror", tree, "--from", stick, "--dry-run").code == MirrorAhead.exit_code == 82
+    assert edgewise_command("mirror", stick, "--site", "gate").code == NotFound.exit_code
+    assert edgewise_command("mirror", "s3://bucket/x", "--root", tree / "none").code == NotFound.exit_code
+    assert edgewise_command("mirror", "https://host.example/x").code == 2
+    assert edgewise_command("mirror", stick, "--from", "s3://bucket/x").code == BadReference.exit_code
+    edgewise_command(
+        "keys", "init", "--site", "press-line", "--tree", tree.parent / "b", "--keys", tree.parent / "b-keys"
+    )
+    foreign = edgewise_command("mirror", tree.parent / "b")
+    assert foreign.code == ForeignTree.exit_code == 84

@@ -24,6 +24,7 @@ from edgewise.exchange.follow import Follower
 from edgewise.exchange.offer import Standing
 from edgewise.exchange.receipt import Taken
 from edgewise.exchange.release import Part, PartKind, Release
+from edgewise.exchange.sources import nearest
 from edgewise.runtimes import answer, served
 from edgewise.store import atomic
 from edgewise.store.blobs import digest_of, digest_of_file
@@ -33,8 +34,6 @@ from edgewise.store.oci.copy import copy
 from edgewise.store.oci.documents import Manifest
 from edgewise.store.oci.layout import Layout
 from edgewise.store.oci.place import Place
-from edgewise.store.oci.places import opened
-from edgewise.store.oci.reference import parse
 
 TITLE = "org.opencontainers.image.title"
 TIMEOUT_S = 60.0
@@ -186,7 +185,7 @@ def _bring(disk: Disk, release: Release, parts: Sequence[Part], base: str, bytes
         raise StoreFull(f"the release needs {wanted + size_bytes} bytes of disk, and {free} are free")
     bucket = pace.Bucket(bytes_per_s) if bytes_per_s else None
     for part in parts:
-        with opened(parse(_source(part, base))) as there:
+        with nearest(part, base) as there:
             source = pace.Slowed(there, bucket) if bucket else there
             _make(source, layout, part)
             copy(source, layout, part.digest, with_referrers=False)
@@ -200,14 +199,6 @@ def _make(source: Place, layout: Layout, part: Part) -> None:
         found = place.document(source, artifact)
         if isinstance(found, Manifest):
             deltas.make(found.layers, deltas.offers(source, artifact), source, layout, DELTAS)
-
-
-def _source(part: Part, base: str) -> str:
-    """Where the part lies: a folder beside the tree where the tree is a folder, else as the release says."""
-    kind, _, name = part.source.partition(":")
-    if kind == "oci" and base.startswith("file://") and not name.startswith("/"):
-        return f"oci:{Path(base.removeprefix('file://')) / name}@{part.digest}"
-    return f"{part.source}@{part.digest}"
 
 
 def _lay_out(disk: Disk, release: str, made: Release, document: bytes) -> None:

@@ -96,8 +96,7 @@ def copy(
     with destination.held():
         tree = _Tree(source)
         root = tree.cut(source.resolve(name), platforms)
-        wanted = list(tree.all_of(root))
-        extra = list(tree.referrers(wanted)) if with_referrers else []
+        wanted, extra = tree.whole(root, with_referrers)
         every = list({one.digest: one for one in [*wanted, *extra]}.values())
         blobs = [one for one in every if not one.is_document]
         try:
@@ -119,6 +118,13 @@ def copy(
     moved_bytes = sum(one.size_bytes for one in every) - there_bytes
     count = sum(one.is_document for one in extra)
     return Copied(document=root, moved_bytes=moved_bytes, there_bytes=there_bytes, referrers=count)
+
+
+def needed(source: Place, name: str, *, with_referrers: bool = True) -> tuple[Descriptor, ...]:
+    """All that `copy` sees to, each once; of it, only documents are read. Raises as `copy`."""
+    tree = _Tree(source)
+    wanted, extra = tree.whole(source.resolve(name), with_referrers)
+    return tuple({one.digest: one for one in [*wanted, *extra]}.values())
 
 
 class _Tree:
@@ -149,6 +155,11 @@ class _Tree:
         cut = documents.descriptor_of(content, INDEX)
         self.contents[cut.digest] = content
         return cut
+
+    def whole(self, root: Descriptor, with_referrers: bool) -> tuple[list[Descriptor], list[Descriptor]]:
+        """`root` with all that it needs, and what refers to that where it is wanted."""
+        wanted = list(self.all_of(root))
+        return wanted, list(self.referrers(wanted)) if with_referrers else []
 
     def all_of(self, root: Descriptor) -> Iterator[Descriptor]:
         """`root` and all that it needs, each after what it needs itself."""

@@ -57,6 +57,14 @@ def _forget(path: Path) -> None:
         path.unlink()
 
 
+def kept_bytes(folder: Path, blob: Descriptor) -> int:
+    """How much of `blob` an earlier try left below `folder`; it is looked at when the next one goes on."""
+    try:
+        return min(blob.size_bytes, (folder / FOLDER / blob.digest.removeprefix("sha256:")).stat().st_size)
+    except OSError:
+        return 0
+
+
 def is_whole(path: Path, blob: Descriptor) -> bool:
     """Whether there is a file of the right length. Its bytes are looked at where they are used."""
     try:
