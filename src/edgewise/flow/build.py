@@ -182,6 +182,28 @@ def _build(
     )
 
 
+def build_model(model: Served, name: str, *, folder: Path) -> Descriptor:
+    """Build the model alone, for devices whose agents run it with their own Python; nothing is fetched for it.
+
+    Args:
+        name: what the store calls it.
+        folder: the store's.
+
+    Raises:
+        StoreFull, StoreUnusable, StoreCorrupt: the store.
+    """
+    check_name(name)
+    layout = Layout(folder)
+    try:
+        with layout.held():
+            artifact, statement = strategies.files_alone(_folder(model), Store(folder))
+            layout.enter(statement)
+            layout.tag(name, artifact)
+    except OSError as error:
+        raise atomic.explain(error, folder / "build") from error
+    return artifact
+
+
 def last_choice(project: Project, site: Site, *, folder: Path) -> Choice:
     """Which strategy the last build chose for `site`, and why.
 

@@ -12,8 +12,8 @@ from edgewise.errors import NotFound
 from edgewise.exchange.release import Allowance, Chosen, Part, PartKind, Release, Strategy
 from edgewise.flow.edgefile import Project
 from edgewise.flow.fleet_options import part_of
-from edgewise.flow.naming import INFERENCE, MODEL, names_of, source_of
-from edgewise.flow.served import served
+from edgewise.flow.naming import MODEL, names_of, source_of
+from edgewise.flow.served import Served, served
 from edgewise.nouns import Plan, Quantity, Site
 from edgewise.store.oci.documents import INDEXES, Descriptor, Index, Manifest
 from edgewise.store.oci.layout import Layout
@@ -50,17 +50,18 @@ def release_of(project: Project, site: Site, wishes: Wishes, *, folder: Path) ->
         NotFound: nothing of that version was built for it.
         BadReference: the source is no place of images.
     """
-    layout, names = Layout(folder), names_of(project, site, wishes.version)
-    there = layout.references()
-    if names[INFERENCE] not in there:
-        raise NotFound(
-            f"nothing of version {wishes.version} was built for {site.name}",
-            hint=f"edgewise build {project.path} --site {site.name} --model-version {wishes.version}",
-        )
-    parts = tuple(
-        _part(part, there[name], _source(name, wishes.source), layout) for part, name in names.items() if name in there
-    )
+    _built(project, site, wishes, Layout(folder))
     made = served(project, site, Store(folder), version=wishes.version)
+    return release_with(made, project, site, wishes, folder=folder)
+
+
+def release_with(made: Served, project: Project, site: Site, wishes: Wishes, *, folder: Path) -> Release:
+    """The release of what was last built of the model `made`: see `release_of`."""
+    layout = Layout(folder)
+    parts = tuple(
+        _part(part, root, _source(name, wishes.source), layout)
+        for part, (name, root) in _built(project, site, wishes, layout).items()
+    )
     latency = site.budget.limit(Quantity.LATENCY_P99)
     return Release(
         site=site.name,
@@ -76,6 +77,19 @@ def release_of(project: Project, site: Site, wishes: Wishes, *, folder: Path) ->
         soak_s=wishes.soak_s,
         created_s=wishes.created_s,
     )
+
+
+def _built(project: Project, site: Site, wishes: Wishes, layout: Layout) -> dict[str, tuple[str, Descriptor]]:
+    """Name and root of what the store has of the site's parts, by part."""
+    there = layout.references()
+    names = names_of(project, site, wishes.version)
+    found = {part: (name, there[name]) for part, name in names.items() if name in there}
+    if not found:
+        raise NotFound(
+            f"nothing of version {wishes.version} was built for {site.name}",
+            hint=f"edgewise build {project.path} --site {site.name} --model-version {wishes.version}",
+        )
+    return found
 
 
 def chosen(plan: Plan, name: str) -> Chosen | None:

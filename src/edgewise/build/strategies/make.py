@@ -108,6 +108,15 @@ def make(wanted: Wanted, store: Store, *, progress: Progress = SILENT) -> dict[S
     return found
 
 
+def files_alone(given: ModelFolder, store: Store, *, created: int = 0) -> tuple[Descriptor, Descriptor]:
+    """The model's files as an artifact, without any image to run them, and what refers to it.
+
+    Raises:
+        StoreCorrupt: a file of the model is missing or damaged.
+    """
+    return _files(Wanted(model=given, inference=(), models=(), created=created), store)
+
+
 def _embedded(wanted: Wanted, packed: Packed, store: Store) -> Made:
     found = {MODEL: f"/{models.FOLDER}", MODEL_DIGEST: wanted.model.digest}
     order = _order(wanted, _about_model(wanted), found, with_model=True)
@@ -122,13 +131,17 @@ def _embedded(wanted: Wanted, packed: Packed, store: Store) -> Made:
 
 def _external(wanted: Wanted, inference_image: Inference, store: Store) -> Made:
     built, root = inference_image
-    about = _about_model(wanted)
-    artifact = models.as_files(wanted.model, about, store)
-    statement = attestations.statement(_attested(artifact, about, wanted), store)
+    artifact, statement = _files(wanted, store)
     part = _artifact_part(artifact, wanted.model, store)
     parts = [(_image_part(INFERENCE, one, store), part) for one in built]
     roots = {INFERENCE: root, MODEL_PART: artifact}
     return _made(Strategy.EXTERNAL, wanted, roots, built, parts, (statement,))
+
+
+def _files(wanted: Wanted, store: Store) -> tuple[Descriptor, Descriptor]:
+    about = _about_model(wanted)
+    artifact = models.as_files(wanted.model, about, store)
+    return artifact, attestations.statement(_attested(artifact, about, wanted), store)
 
 
 def _modelcar(wanted: Wanted, inference_image: Inference, packed: Packed, store: Store) -> Made:

@@ -35,7 +35,8 @@ from edgewise.store.oci.documents import Manifest
 from edgewise.store.oci.layout import Layout
 from edgewise.store.oci.place import Place
 
-TITLE = "org.opencontainers.image.title"
+NAMES = ("org.cncf.model.filepath", "org.opencontainers.image.title")
+"""Annotations that name the file of a layer: ModelPack's, which `edgewise build` writes, and that of ORAS."""
 TIMEOUT_S = 60.0
 DELTAS: tuple[Deltas, ...] = ()
 """What can read deltas here."""
@@ -217,7 +218,7 @@ def _lay_out_model(disk: Disk, part: Part, folder: Path) -> None:
     if not isinstance(manifest, Manifest):
         raise WrongBytes(f"{part.digest} is no artifact of a model")
     for layer in manifest.layers:
-        name = layer.annotations.get(TITLE, "")
+        name = next((layer.annotations[key] for key in NAMES if layer.annotations.get(key)), "")
         if not name or name.startswith("/") or any(piece in ("", ".", "..") for piece in name.split("/")):
             raise WrongBytes(f"a file of {part.digest} is called {name!r}")
         target = folder / name
