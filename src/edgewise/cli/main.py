@@ -133,6 +133,11 @@ VERBS = (
                 help="Write the hub for a cluster.",
                 module="edgewise.cli.generate_hub",
             ),
+            Verb(
+                name="tekton",
+                help="Write the steps of `edgewise run` as a Tekton pipeline.",
+                module="edgewise.cli.generate_tekton",
+            ),
         ),
     ),
     Verb(

@@ -1,6 +1,7 @@
 """`edgewise run`: an edge.yaml through plan, build, push and publish, doing only what is due."""
 
 import functools
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ from edgewise.flow.life.run import Life, work_of
 from edgewise.flow.life.steps import STEPS, Asked, Decision, Step, Way
 from edgewise.flow.life.wishes import Wishes
 from edgewise.flow.naming import FIRST_VERSION
+from edgewise.store import atomic
 
 PASSWORD = "EDGEWISE_KEY_PASSWORD"  # noqa: S105 - the name of a variable
 NEED_A_REGISTRY = (Step.PUSH, Step.PUBLISH)
@@ -30,9 +32,10 @@ def run(
     edge_yaml: EdgeFileArgument = Path("edge.yaml"),
     site: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this site; may be repeated.")] = None,
     first: Annotated[
-        Step | None, typer.Option("--from", help="Do this step anew; those before it stand as they are.")
+        Step | None, typer.Option("--from", help="The first step; those before it stand as they are.")
     ] = None,
     last: Annotated[Step, typer.Option("--until", help="The last step.")] = STEPS[-1],
+    anew: Annotated[bool, typer.Option("--anew", help="Do the first step again, whatever it stands on.")] = False,
     registry: Annotated[
         str,
         typer.Option(
@@ -62,6 +65,14 @@ def run(
     setting: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="Environment of the server; may be repeated.")
     ] = None,
+    result: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write there what the last step made, as JSON by site.", dir_okay=False),
+    ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write there what was pushed, with commas between.", dir_okay=False),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say which steps are due, and why.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for another run or plan on this machine to end.")] = False,
     keys: KeysFlag = KEYS,
@@ -82,7 +93,7 @@ def run(
     Only as far as images in the store: edgewise run --until build
     """
     found = settings(store=store, machines=machines, progress=progress, output=output)
-    asked = _asked(first, last, registry)
+    asked = _asked(first, last, registry, anew=anew)
     project = edgefile.load(edge_yaml)
     password = os.environ.get(PASSWORD)
     wishes = Wishes(
@@ -117,6 +128,13 @@ def run(
     with drawing(found.progress) as listener:
         decisions = life.run(asked, progress=listener)
     show(decisions, found.output)
+    if result is not None:
+        atomic.write(
+            result, json.dumps({one.site: dict(one.outputs) for one in decisions if one.step is last}).encode()
+        )
+    if images is not None:
+        pushed = (place for one in decisions if one.step is Step.PUSH for place in one.outputs.values())
+        atomic.write(images, ",".join(pushed).encode())
     if not any(one.way is Way.DONE for one in decisions):
         note("nothing was due")
 
@@ -138,8 +156,8 @@ def document(one: Decision) -> dict[str, object]:
     }
 
 
-def _asked(first: Step | None, last: Step, registry: str) -> Asked:
-    asked = Asked(first=first or STEPS[0], last=last, anew=first is not None)
+def _asked(first: Step | None, last: Step, registry: str, *, anew: bool) -> Asked:
+    asked = Asked(first=first or STEPS[0], last=last, anew=anew)
     if STEPS.index(asked.first) > STEPS.index(last):
         raise typer.BadParameter(f"{last} comes before {asked.first}: --until names a later step than --from")
     if not registry and any(step in asked for step in NEED_A_REGISTRY):

@@ -44,7 +44,13 @@ def test_one_display_for_all_steps_and_nothing_the_second_time(living: Living, e
     assert {one.partition(":")[0] for one in stages} == {"gate build", "gate push", "gate publish"}
     assert living.done == [("gate", step) for step in ("plan", "build", "push", "publish")]
     living.done.clear()
-    again = edgewise_command(*command, "-o", "json")
+    again = edgewise_command(*command, "-o", "json", "--result", "result", "--images", "images")
+    (release,) = json.loads(Path("result").read_text())["gate"].values()
+    assert release in again.out
+    assert [one.rpartition("@")[0] for one in Path("images").read_text().split(",")] == [
+        "oci:registry:meter/gate:1",
+        "oci:registry:meter/gate/model:1",
+    ]
     assert {one["state"] for one in json.loads(again.out)} == {"unchanged"}
     assert "nothing was due" in again.err
     assert living.done == []

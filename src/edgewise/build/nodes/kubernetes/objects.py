@@ -115,10 +115,11 @@ class VolumeMount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretKey:
-    """A key of a secret."""
+    """A key of a secret; where it is `optional`, it need not be there."""
 
     name: str
     key: str
+    optional: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """What an API server would say of manifests, offline: unknown keys, wrong types, what is missing.
 
-Built-in kinds by kubernetes-validate, strictly, for the version of the target. KServe's objects, Route and
+Built-in kinds by kubernetes-validate, strictly, for the version of the target. KServe's and Tekton's objects, Route and
 ServiceMonitor by the schemas beside this module, which refer to the same definitions. Needs the extra `kubernetes`.
 Not checked: what stands in no schema, such as the admission policies of a cluster.
 """
@@ -23,6 +23,9 @@ OURS: Mapping[tuple[str, str], str] = {
     ("serving.kserve.io/v1beta1", "InferenceService"): "inferenceservice",
     ("serving.kserve.io/v1alpha1", "ServingRuntime"): "servingruntime",
     ("route.openshift.io/v1", "Route"): "route",
+    ("tekton.dev/v1", "Task"): "tekton-task",
+    ("tekton.dev/v1", "Pipeline"): "tekton-pipeline",
+    ("tekton.dev/v1", "PipelineRun"): "tekton-pipelinerun",
     ("monitoring.coreos.com/v1", "ServiceMonitor"): "servicemonitor",
 }
 KUSTOMIZE = "kustomize.config.k8s.io/"
