@@ -3,7 +3,7 @@
 The same two models (made here, seeded), the same clients, one thread for the model, every server started anew in every
 round, rounds interleaved. Peers are installed from PyPI in environments of their own below --cache.
 
-    python bench/serve.py [--peers all|none|NAMES] [--rounds N] [--seconds S] [--soak N] [--write]
+    python bench/serve.py [--peers all|none|NAMES] [--rounds N] [--seconds S] [--write]
 """
 
 import argparse
@@ -30,7 +30,6 @@ MARK = "<!-- written by bench/serve.py --write -->"
 END = "<!-- end of what bench/serve.py wrote -->"
 SETTLE_S = 1.0
 CLIENTS = (1, 8)
-DAY = 24 * 3600 * 10
 DEADLINE_MS = {"mlp": 25, "cnn": 50}
 
 
@@ -64,9 +63,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--peers", default="all", help="all, none, or names: kserve,mlserver,pytriton,litserve,bentoml")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=1.5, help="of each burst")
-    parser.add_argument(
-        "--soak", type=int, default=DAY, metavar="N", help=f"requests; {DAY:,} are a day of ten a second"
-    )
     parser.add_argument("--cache", type=Path, default=Path("~/.cache/edgewise/peers").expanduser())
     parser.add_argument("--keep", type=Path, help="work here and keep models and logs")
     parser.add_argument("--write", action="store_true", help="put the figures into bench/README.md")
@@ -134,7 +130,7 @@ def bursts(running: Running, way: Way, subject: Subject, folder: Path, seconds: 
 
 
 def stress(models: Sequence[Subject], folder: Path, given: argparse.Namespace, found: Found) -> None:
-    """Overload of our own server, and then its soak."""
+    """Overload of our own server."""
     ours = servers.OURS[0]
     for subject in models:
         for _ in range(given.rounds):
@@ -150,10 +146,6 @@ def stress(models: Sequence[Subject], folder: Path, given: argparse.Namespace, f
                         deadline_ms=DEADLINE_MS[subject.name],
                     )
                 )
-    if given.soak:
-        say(f"soak, {given.soak:,} requests")
-        with servers.running(ours, models[0], python=Path(), folder=folder) as running:
-            found.soaks.append(load.soak(running, BINARY, models[0], folder, count=given.soak))
 
 
 def notes(given: argparse.Namespace, found: Found, began: float) -> list[str]:

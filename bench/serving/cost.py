@@ -1,4 +1,4 @@
-"""What a server costs, with all processes that it started: CPU seconds, resident memory, descriptors, from /proc."""
+"""What a server costs, with all processes that it started: CPU seconds, memory, descriptors, threads, from /proc."""
 
 import os
 from collections.abc import Iterator
@@ -34,6 +34,11 @@ def rss_bytes(pid: int) -> int:
 def descriptors(pid: int) -> int:
     """Open descriptors of the tree."""
     return sum(len(list((PROC / str(one) / "fd").iterdir())) for one in tree(pid))
+
+
+def threads(pid: int) -> int:
+    """Threads of the tree."""
+    return sum(int(fields[17]) for fields in _stats(pid))
 
 
 def _stats(pid: int) -> Iterator[list[str]]:

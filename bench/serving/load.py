@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -157,48 +156,4 @@ def overload(
         refused_p99_ms=refused["p99"] * 1e3,
         good_p99_ms=good["p99"] * 1e3,
         deadline_ms=deadline_ms,
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Soak:
-    """Many requests, one after the other.
-
-    Attributes:
-        drift: resident memory of the last tenth of the time over that of the second tenth, less one.
-    """
-
-    requests: int
-    bad: int
-    seconds: float
-    rss_begin_mb: float
-    rss_end_mb: float
-    drift: float
-    descriptors_begin: int
-    descriptors_end: int
-
-
-def soak(running: Running, way: Way, subject: Subject, folder: Path, *, count: int) -> Soak:
-    """Send `count` requests by eight clients, and look at the server every half second."""
-    load = Load(running, way, subject, folder, clients=8, seconds=1800.0, most=count, warm_s=1.0)
-    descriptors = cost.descriptors(running.pid)
-    load.begin()
-    seen = []
-    last = descriptors
-    while load.under_way:
-        seen.append(cost.rss_bytes(running.pid))
-        last = cost.descriptors(running.pid)
-        time.sleep(0.5)
-    done = load.end()
-    tenth = max(1, len(seen) // 10)
-    begin, end = (sum(part) / len(part) / 1e6 for part in (seen[tenth : 2 * tenth], seen[-tenth:]))
-    return Soak(
-        requests=done.answers,
-        bad=done.answers - done.count(200),
-        seconds=done.seconds,
-        rss_begin_mb=begin,
-        rss_end_mb=end,
-        drift=end / begin - 1,
-        descriptors_begin=descriptors,
-        descriptors_end=last,
     )

@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from serving.load import Burst, Overload, Soak
+from serving.load import Burst, Overload
 from serving.servers import PEER_TABLE
 
 MIB = 1 << 20
@@ -32,7 +32,6 @@ class Found:
     failed: dict[str, str] = field(default_factory=dict)
     alone_us: dict[str, float] = field(default_factory=dict)
     overloads: dict[str, list[Overload]] = field(default_factory=dict)
-    soaks: list[Soak] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
@@ -107,7 +106,7 @@ def targets(found: Found) -> list[list[str]]:
         rows.append([name, f"at least {least:g} times", *_judged(times and times.median, str(times), least=least)])
     rows += _latency(found)
     rows += _own(found)
-    rows += [*_overloaded(found), *_soaked(found)]
+    rows += _overloaded(found)
     return rows
 
 
@@ -188,20 +187,6 @@ def _overloaded(found: Found) -> list[list[str]]:
                 *_judged(one.refused_p99_ms, f"{one.refused_p50_ms:.1f} and {one.refused_p99_ms:.1f} ms", most=5.0),
             ],
         ]  # fmt: skip
-    return rows
-
-
-def _soaked(found: Found) -> list[list[str]]:
-    rows = []
-    for one in found.soaks:
-        head = f"{one.requests:,} requests in {one.seconds:,.0f} s"
-        memory = f"{one.drift:+.1%} ({one.rss_begin_mb:.1f} to {one.rss_end_mb:.1f} MB)"
-        grown = one.descriptors_end - one.descriptors_begin
-        rows += [
-            [f"{head}: RSS", "flat within 2 %", *_judged(abs(one.drift), memory, most=0.02)],
-            ["the same: descriptors", "no growth", *_judged(float(grown), f"{grown:+d}", most=0.0)],
-            ["the same: not answered with 200", "none", *_judged(float(one.bad), str(one.bad), most=0.0)],
-        ]
     return rows
 
 
