@@ -48,6 +48,7 @@ Anything else that escapes is a bug and keeps its traceback.
     ├── AddressTaken             60   an address that a server cannot listen at
     ├── GoldenMissed             62   this machine does not reproduce what was expected of the model
     ├── ModelTooLarge            63   a model does not fit under the memory ceiling of the server
+    ├── NoMetrics                64   an address that gives no metrics of an inference server
     ├── DatabaseLost             65   the hub's database is not there, or went away; nothing is changed
     ├── BadDatabase              66   no database, or one with a schema of a later Edgewise
     ├── HubUnreachable           67   the hub does not answer
@@ -375,6 +376,12 @@ class ModelTooLarge(EdgewiseError):
     """The model does not fit under the memory ceiling of the server."""
 
     exit_code = 63
+
+
+class NoMetrics(EdgewiseError):
+    """An address that gives no metrics of an inference server."""
+
+    exit_code = 64
 
 
 class DatabaseLost(EdgewiseError):

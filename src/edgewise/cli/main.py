@@ -251,6 +251,12 @@ VERBS = (
         panel=EDGE,
     ),
     Verb(
+        name="top",
+        help="Watch a running server: what every model does now, how long it takes, what it costs.",
+        module="edgewise.cli.top",
+        panel=EDGE,
+    ),
+    Verb(
         name="hub",
         help="Run the hub: what devices report to, and people look at.",
         module="edgewise.cli.hub",

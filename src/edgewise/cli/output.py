@@ -118,25 +118,45 @@ def heading(text: str) -> None:
 def table(items: Sequence[T], columns: Sequence[Column[T]], *, wide: bool = False) -> None:
     """Print `items` as a table."""
     screen = console()
+    fitted = drawn(items, columns, screen.width, wide=wide)
+    screen.width = max(screen.width, fitted.width)
+    _print(screen, fitted.table)
+    if fitted.dropped:
+        sys.stdout.flush()
+        note(f"left out for want of width: {', '.join(fitted.dropped)} (all columns: -o wide)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn:
+    """A table as it fits a screen.
+
+    Attributes:
+        width: what it takes, which may be more than there is.
+        dropped: titles of columns that were left out.
+    """
+
+    table: Table
+    width: int
+    dropped: Sequence[str]
+
+
+def drawn(items: Sequence[T], columns: Sequence[Column[T]], width: int, *, wide: bool = False) -> Drawn:
+    """`items` as a table for a screen of `width`."""
     laid_out = [_Laid.out(column, items) for column in columns if wide or not column.wide]
     dropped = []
-    while not wide and _total(column.least for column in laid_out) > screen.width:
+    while not wide and _total(column.least for column in laid_out) > width:
         least = max(laid_out, key=lambda column: column.drop)
         if not least.drop:
             break
         laid_out.remove(least)
         dropped.append(least.title)
-    widths = [column.most for column in laid_out] if wide else fit(laid_out, screen.width)
-    screen.width = max(screen.width, _total(widths))
-    drawn = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="bold")
-    for column, width in zip(laid_out, widths, strict=True):
-        drawn.add_column(column.title, justify="right" if column.right else "left", width=width)
+    widths = [column.most for column in laid_out] if wide else fit(laid_out, width)
+    made = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="bold")
+    for column, given in zip(laid_out, widths, strict=True):
+        made.add_column(column.title, justify="right" if column.right else "left", width=given)
     for row in zip(*(column.cells for column in laid_out), strict=True):
-        drawn.add_row(*map(Text, row))
-    _print(screen, drawn)
-    if dropped:
-        sys.stdout.flush()
-        note(f"left out for want of width: {', '.join(dropped)} (all columns: -o wide)")
+        made.add_row(*map(Text, row))
+    return Drawn(table=made, width=_total(widths), dropped=dropped)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,15 +1,21 @@
 """`edgewise serve`: the inference server, for a model folder or for what the last plan of a site chose."""
 
 import os
+import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from types import FrameType
+from typing import Annotated, NoReturn
 
 import typer
 
-from edgewise.cli._say import note
+from edgewise.cli import _top_view as view
+from edgewise.cli._say import clean, note
 from edgewise.cli.config import settings
 from edgewise.cli.options import StoreFlag
+from edgewise.edge.serve.options import DEFAULT_HTTP
+from edgewise.edge.top.beside import ServerBeside
 from edgewise.errors import BadInput
 from edgewise.flow import edgefile
 from edgewise.flow.served import lay_out, served
@@ -17,6 +23,7 @@ from edgewise.runtimes.served import NAME
 from edgewise.store.steps import Store
 
 MODULE = "edgewise.edge.serve"
+TOP_S = 2.0
 _YAML = (".yaml", ".yml")
 
 
@@ -50,6 +57,7 @@ def run(
     access_log: Annotated[
         bool, typer.Option("--access-log", help="A JSON line on stderr for every inference.")
     ] = False,
+    top: Annotated[bool, typer.Option("--top", help="Show what the server does, as `edgewise top`.")] = False,
     store: StoreFlag = None,
 ) -> None:
     """Serve models by the Open Inference Protocol v2.
@@ -60,7 +68,8 @@ def run(
 
     Example: edgewise serve edge.yaml --site press-line --http 127.0.0.1:8080 --grpc 127.0.0.1:8081
 
-    The server is a small process of its own: this command becomes it.
+    The server is a small process of its own: this command becomes it. With --top it stands beside this command, which
+    shows what it does, and ends with it.
     """
     folders = _folders(what or [Path("edge.yaml")], site, store)
     flags = [
@@ -72,7 +81,14 @@ def run(
         *(["--lazy"] if lazy else []),
         *(["--access-log"] if access_log else []),
     ]
-    _become([*flags, "--", *map(str, folders)])
+    if not top:
+        _become([*flags, "--", *map(str, folders)])
+    if client_ca is not None:
+        raise typer.BadParameter(
+            "--top has no certificate for a server that wants one; run `edgewise top` with one beside it"
+        )
+    default = [] if http or grpc or later else [f"--http={DEFAULT_HTTP}"]
+    raise typer.Exit(_watched([*default, *flags, "--", *map(str, folders)], keys=keys, tls=tls_certificate is not None))
 
 
 def _folders(what: list[Path], site: str | None, store: Path | None) -> list[Path]:
@@ -106,7 +122,28 @@ def _files(given: dict[str, Path | None]) -> list[str]:
     return [f"{flag}={path}" for flag, path in given.items() if path is not None]
 
 
-def _become(arguments: list[str]) -> None:
+def _watched(arguments: Sequence[str], *, keys: Path | None, tls: bool) -> int:
+    """Serve in a process beside this one, and show what it does, until Ctrl-C or SIGTERM; its exit code."""
+    signal.signal(signal.SIGTERM, _as_ctrl_c)
+    with ServerBeside(arguments, complain=_complained) as server:
+        if server.ready.get("ready"):
+            where = ", ".join([*server.ready["http"][1:], *server.ready["grpc"]])
+            note(f"serving at {where}, process {server.pid}; Ctrl-C ends both")
+            with server.source(key_file=keys, tls=tls) as source:
+                view.again_and_again(source, TOP_S, settings().output, until=lambda: server.ended)
+        return server.end()
+
+
+def _complained(line: str) -> None:
+    """What the server says on stderr, above what is drawn."""
+    sys.stderr.write(f"{clean(line)}\n")
+
+
+def _as_ctrl_c(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - as signal calls it
+    raise KeyboardInterrupt
+
+
+def _become(arguments: list[str]) -> NoReturn:
     """Replace this process: what commands import would cost the server more memory than its model."""
     sys.stdout.flush()
     sys.stderr.flush()

@@ -51,7 +51,20 @@ class Keys:
             raise Unauthenticated("this key is not known")
 
 
+def first(path: Path) -> str:
+    """The first key of the file, for who sends one.
+
+    Raises:
+        BadConfiguration: as for `Keys`.
+    """
+    return _read(path)[0]
+
+
 def _digests(path: Path) -> tuple[bytes, ...]:
+    return tuple(hashlib.sha256(key.encode()).digest() for key in _read(path))
+
+
+def _read(path: Path) -> list[str]:
     try:
         with path.open("rb") as file:
             content = file.read(LIMIT_BYTES + 1)
@@ -67,4 +80,4 @@ def _digests(path: Path) -> tuple[bytes, ...]:
         raise BadConfiguration(
             f"{path} has a key of fewer than {LEAST_LENGTH} characters", hint="openssl rand -hex 32 makes one"
         )
-    return tuple(hashlib.sha256(key.encode()).digest() for key in keys)
+    return keys
