@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from edgewise.core.releases import publish
 from edgewise.errors import BadKey, NotFound, NotTrusted, RolloutRefused
 from edgewise.exchange.offer import Offered, Stage, Standing, due
 from edgewise.exchange.release import written
@@ -84,3 +85,13 @@ def test_sites_know_nothing_of_each_other(made: Releases, tmp_path: Path) -> Non
 def test_a_tree_is_not_founded_twice(made: Releases, tmp_path: Path) -> None:
     with pytest.raises(BadKey, match="already"):
         Releases.make(tmp_path, "press-line")
+
+
+def test_no_two_timestamps_within_a_second_look_alike_to_a_web_server(tmp_path: Path) -> None:
+    """Nginx makes an entity tag of the whole seconds of a file's time and of its length."""
+    made = Releases.make(tmp_path, "press-line")
+    path, tags = made.folder / "metadata/timestamp.json", []
+    for _ in range(4):
+        publish.sign_again(made.desk())
+        tags.append((int(path.stat().st_mtime) // 2, path.stat().st_size))
+    assert len(set(tags)) == len(tags)
