@@ -40,9 +40,9 @@ def ask(
     method: str,
     path: str,
     values: Mapping[str, str] | None = None,
-    body: Mapping[str, Any] | None = None,
+    body: Mapping[str, Any] | bytes | None = None,
 ) -> Any:
-    """What the hub, or the database, answers to a call of the API, as JSON."""
+    """What the hub, or the database, answers to a call of the API, as JSON. `body` in bytes is sent as it is."""
     if found.hub:
         return remote.ask(found.hub, os.environ.get(TOKEN, ""), method, path, values or {}, body)
     database = migrate.opened(found.database)

@@ -4,13 +4,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from edgewise.cli._hub import ask
+from edgewise.cli._say import note
 from edgewise.cli.config import Output, Settings
 from edgewise.cli.output import data, sentence
 from edgewise.core.rollouts.decide import Heard
 from edgewise.core.rollouts.policy import Rollout
+from edgewise.errors import EdgewiseError
 from edgewise.exchange.message import Figures, Status
 
-PAGE = "200"
+PAGE = "1000"
 
 
 def tell(found: Settings, site: str, digest: str, rollout: Rollout) -> str:
@@ -28,14 +30,22 @@ def tell(found: Settings, site: str, digest: str, rollout: Rollout) -> str:
     return str(answer["abort_wanted_by"])
 
 
+def announce(found: Settings, site: str, digest: str, rollout: Rollout) -> None:
+    """Tell a hub that is configured how a rollout stands. It is signed already, so one that is away stops nothing."""
+    if not found.knows_hub:
+        return
+    try:
+        tell(found, site, digest, rollout)
+    except EdgewiseError as error:
+        note(f"the hub was not told, and shows what was before: {error.message}")
+
+
 def heard(found: Settings, site: str) -> Iterator[Heard]:
-    """What every device of `site` said last. One call for each: the list does not say what it rejected."""
+    """What every device of `site` said last; of one that has said nothing, that it has not."""
     after = ""
     while True:
         page = ask(found, "GET", "/api/v1/devices", {"site": site, "limit": PAGE, "after": after})
-        for one in page["devices"]:
-            if not one["revoked"]:
-                yield _heard(ask(found, "GET", "/api/v1/devices/{device}", {"device": one["id"]}))
+        yield from map(_heard, page["devices"])
         after = page["next"]
         if not after:
             return
@@ -55,15 +65,15 @@ def show(digest: str, rollout: Rollout, output: Output) -> None:
     sentence(f"  {digest}")
 
 
-def _heard(detail: dict[str, Any]) -> Heard:
-    device, figures = detail["device"], detail["figures"] or {}
+def _heard(device: dict[str, Any]) -> Heard:
+    figures = device["figures"] or {}
     known = {name: figures[name] for name in ("requests", "errors", "escalated", "latency_p99_ms") if name in figures}
     return Heard(
         device=device["id"],
         sequence=device["sequence"],
         status=Status(device["status"]),
         booted=device["booted"],
-        rejected=frozenset(detail["rejected"]),
+        rejected=frozenset(device["rejected"]),
         labels=device["labels"],
         figures=Figures(**known),
     )

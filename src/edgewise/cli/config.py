@@ -92,6 +92,11 @@ class Settings:
     origin: Mapping[str, str]
 
     @property
+    def knows_hub(self) -> bool:
+        """Whether somebody named a hub or its database."""
+        return bool(self.hub) or self.origin["database"] != "built-in"
+
+    @property
     def catalogues(self) -> tuple[Path, ...]:
         """Folders of the user's own catalogue files; none where the built-in folder does not exist."""
         if self.machines.is_dir():

@@ -8,6 +8,7 @@ from edgewise.cli._hub import DatabaseFlag, HubFlag, ask
 from edgewise.cli._hub_lists import ago, column, short, show
 from edgewise.cli.config import Output, settings
 from edgewise.cli.options import OutputFlag
+from edgewise.cli.output import Column
 
 
 def run(
@@ -33,7 +34,8 @@ def run(
 COLUMNS = [
     column("NAME", "version"),
     column("SITE", "site"),
+    Column(title="MODEL", text=lambda row: f"{row['model_name']} {row['model_version']}".strip() or "-"),
     ago("PUBLISHED", "published_s", right=True),
     column("BY", "published_by", drop=1),
-    column("MODEL", "model_digest", wide=True),
+    column("MODEL DIGEST", "model_digest", wide=True),
 ]

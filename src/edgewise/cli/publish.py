@@ -5,14 +5,16 @@ from typing import Annotated
 
 import typer
 
+from edgewise.cli._hub import DatabaseFlag, HubFlag, ask
+from edgewise.cli._say import note
 from edgewise.cli._transfers import size
 from edgewise.cli._trees import KEYS, TREE, KeysFlag, TreeFlag, desk
-from edgewise.cli.config import Output, settings
+from edgewise.cli.config import Output, Settings, settings
 from edgewise.cli.options import OutputFlag, StoreFlag
 from edgewise.cli.output import data, names, sentence
 from edgewise.core.releases import change, publish
 from edgewise.core.releases.publish import Desk
-from edgewise.errors import NotFound
+from edgewise.errors import EdgewiseError, NotFound
 from edgewise.exchange import release as releases
 from edgewise.flow import edgefile
 from edgewise.flow import publish as building
@@ -44,6 +46,8 @@ def run(
         list[str] | None, typer.Option(metavar="SITE", help="Only sign this site again, before it expires; repeatable.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the releases, and publish nothing.")] = False,
+    hub: HubFlag = None,
+    database: DatabaseFlag = None,
     keys: KeysFlag = KEYS,
     tree: TreeFlag = TREE,
     store: StoreFlag = None,
@@ -52,12 +56,13 @@ def run(
     """Publish what was built for every site as a signed release.
 
     The first release of a site is for every device; one that comes later waits until `edgewise rollout start` begins
-    its stages. Whoever is interrupted leaves what was in force, or what shall be. The timestamp holds for a week: let a
-    job run `edgewise publish --timestamp-only` once a day, with the key online alone.
+    its stages. Whoever is interrupted leaves what was in force, or what shall be. A hub that is configured is told, so
+    that it knows which version of a model a device runs. The timestamp holds for a week: let a job run
+    `edgewise publish --timestamp-only` once a day, with the key online alone.
 
     Example: edgewise publish --source registry.example/plant --tree s3://releases/plant
     """
-    found = settings(store=store, output=output)
+    found = settings(store=store, output=output, hub=hub, database=database)
     if timestamp_only or renew:
         with desk(tree, keys) as where:
             _sign_again(where, renew or [])
@@ -73,6 +78,17 @@ def run(
         done = [(one, publish.offer_release(where, one, at_once=at_once)) for one in documents]
         standings = [_standing(where, one, digest) for one, digest in done]
     _report(done, standings, found.output)
+    if found.knows_hub:
+        _register(found, documents)
+
+
+def _register(found: Settings, documents: list[bytes]) -> None:
+    """Tell the hub which releases there are. They are published already, so one that is away stops nothing."""
+    try:
+        for one in documents:
+            ask(found, "POST", "/api/v1/releases", body=one)
+    except EdgewiseError as error:
+        note(f"the hub was not told; publish again when it answers, which changes nothing else: {error.message}")
 
 
 def _sign_again(where: Desk, renew: list[str]) -> None:

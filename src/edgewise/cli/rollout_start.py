@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from edgewise.cli._rollouts import show
+from edgewise.cli._hub import DatabaseFlag, HubFlag
+from edgewise.cli._rollouts import announce, show
 from edgewise.cli._trees import KEYS, TREE, KeysFlag, TreeFlag, desk
 from edgewise.cli.config import settings
 from edgewise.cli.options import OutputFlag
@@ -33,14 +34,19 @@ def run(
     max_p99: Annotated[
         float | None, typer.Option(metavar="MS", min=0, help="Latency on any device; more withdraws it.")
     ] = None,
+    hub: HubFlag = None,
+    database: DatabaseFlag = None,
     keys: KeysFlag = KEYS,
     tree: TreeFlag = TREE,
     output: OutputFlag = None,
 ) -> None:
     """Begin the rollout of the release that waits at a site.
 
+    A hub that is configured is told at once.
+
     Example: edgewise rollout start press-line --stages ring=canary,10,50,100
     """
+    found = settings(hub=hub, database=database, output=output)
     policy = Policy(
         stages=tuple(one.strip() for one in stages.split(",") if one.strip()),
         soak_s=soak,
@@ -52,4 +58,5 @@ def run(
     )
     with desk(tree, keys) as where:
         digest, rollout = rollouts.start(where, site, policy)
-    show(digest, rollout, settings(output=output).output)
+    show(digest, rollout, found.output)
+    announce(found, site, digest, rollout)

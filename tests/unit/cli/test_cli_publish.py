@@ -1,20 +1,26 @@
 """`edgewise keys` and `edgewise publish`, as a person types them."""
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from outcome import Run
 
+from edgewise.cli import _rollouts
 from edgewise.core.database import migrate
 from edgewise.core.hub import local
 from edgewise.core.hub.calls import CALLS
+from edgewise.core.registry import entries
+from edgewise.core.registry.entries import MODEL, VERSION
 from edgewise.errors import BadKey, BadReference, ForeignTree, MirrorAhead, NotFound, RolloutRefused
 from edgewise.exchange import release as releases
+from edgewise.exchange.message import Status
 from edgewise.exchange.release import Part, PartKind, Release, Strategy
 from edgewise.store.oci.layout import Layout
 from fakes import images
+from fakes.hubs import FakeDevice
 
 PASSPHRASE = "EDGEWISE_KEY_PASSPHRASE"
 
@@ -181,3 +187,72 @@ def test_a_mirror_says_what_is_missing_and_carries_it(tree: Path, edgewise_comma
     )
     foreign = edgewise_command("mirror", tree.parent / "b")
     assert foreign.code == ForeignTree.exit_code == 84
+
+
+def test_what_is_published_is_known_to_the_hub_with_its_model(tree: Path, edgewise_command: Run) -> None:
+    at = ("--database", f"sqlite:///{tree.parent / 'hub.db'}")
+    database = migrate.opened(at[1])
+    with database.writing() as connection:
+        model = entries.create(connection, MODEL, {"name": "meter-reader"}, now_ms=1)
+        entries.create(connection, VERSION, {"name": "1", "registeredModelId": model["id"]}, now_ms=1)
+    database.close()
+    first = edgewise_command("publish", "--release", document(tree.parent, "1"), *at, "-o", "name")
+    assert (first.code, first.err) == (0, "")
+    digest = first.out.strip()
+    assert edgewise_command("publish", "--release", document(tree.parent, "1"), *at).code == 0
+    (known,) = json.loads(edgewise_command("get", "releases", *at, "-o", "json").out)
+    assert (known["digest"], known["site"], known["published_by"]) == (digest, "press-line", "database")
+    assert "meter-reader 1" in edgewise_command("get", "releases", *at).out
+    described = edgewise_command("describe", "version", "meter-reader", "1", *at, "-o", "json")
+    assert json.loads(described.out)["releases"] == [digest]
+    release = json.loads(edgewise_command("describe", "release", digest, *at, "-o", "json").out)
+    assert (release["model_name"], release["model_version"]) == ("meter-reader", "1")
+
+
+def test_a_hub_that_is_away_stops_no_release_and_no_stop(tree: Path, edgewise_command: Run) -> None:
+    nobody = ("--hub", "http://127.0.0.1:1")
+    for version in "12":
+        outcome = edgewise_command("publish", "--release", document(tree.parent, version), *nobody)
+        assert outcome.code == 0
+        assert "the hub was not told" in outcome.err
+    for verb, state in (("start", "running"), ("pause", "paused"), ("resume", "running"), ("abort", "aborted")):
+        outcome = edgewise_command("rollout", verb, "press-line", *nobody, "-o", "json")
+        assert outcome.code == 0
+        assert "the hub was not told" in outcome.err
+        assert json.loads(outcome.out)["state"] == state
+
+
+def test_the_hub_hears_of_every_turn_at_once(tree: Path, edgewise_command: Run) -> None:
+    at = ("--database", f"sqlite:///{tree.parent / 'hub.db'}")
+    for version in "12":
+        edgewise_command("publish", "--release", document(tree.parent, version))
+    for verb, state in (("start", "running"), ("pause", "paused"), ("resume", "running"), ("abort", "aborted")):
+        assert edgewise_command("rollout", verb, "press-line", *at).code == 0
+        (shown,) = json.loads(edgewise_command("get", "rollouts", *at, "-o", "json").out)
+        assert shown["state"] == state
+
+
+def test_who_was_never_heard_holds_the_stage_whose_turn_it_is(
+    tree: Path, edgewise_command: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = ("--database", f"sqlite:///{tree.parent / 'hub.db'}")
+    database = migrate.opened(at[1])
+    devices = [FakeDevice() for _ in range(5)]
+    for one in devices:
+        one.enrols(database, ring="canary")
+    for version in "12":
+        edgewise_command("publish", "--release", document(tree.parent, version))
+    started = edgewise_command("rollout", "start", "press-line", "--stages", "ring=canary,100", "--soak", "0", *at)
+    assert started.code == 0, started.err
+    digest = f"sha256:{started.out.split('sha256:')[1][:64]}"
+    step = ("rollout", "step", "press-line", *at, "-o", "json")
+    assert json.loads(edgewise_command(*step).out)["reason"] == "no device was heard yet"
+    now_s = int(time.time())
+    for one in devices[:4]:
+        one.says(database, one.report(Status.ONLINE, booted=digest, labels={"ring": "canary"}), now_s=now_s)
+    monkeypatch.setattr(_rollouts, "PAGE", "2")
+    assert json.loads(edgewise_command(*step).out)["reason"] == "4 of 5 devices keep it so far"
+    last = devices[4]
+    last.says(database, last.report(Status.ONLINE, booted=digest, labels={"ring": "canary"}), now_s=now_s)
+    assert json.loads(edgewise_command(*step).out)["stage"] == 1
+    database.close()

@@ -35,6 +35,8 @@ class Device:
         heard_s: by the hub's clock; `time_s` by the device's own, in its newest report.
         clock_off_s: how far its clock is from the hub's, roughly: a report that came late seems a clock that is late.
         release: what people call `booted`, where the hub knows that release.
+        rejected: digests of releases that it refuses.
+        figures: what it counted, in its newest report.
     """
 
     id: str
@@ -53,6 +55,8 @@ class Device:
     sequence: int
     agent_version: str
     revoked: bool
+    rejected: Sequence[str]
+    figures: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,8 +83,6 @@ class DeviceDetail:
     revoked_s: int
     staged: str
     rollback: str
-    rejected: Sequence[str]
-    figures: Mapping[str, Any]
     history: Sequence[Past]
 
 
@@ -152,8 +154,6 @@ def detail(connection: Connection, name: str, *, now_s: int, silence_s: int, mos
         revoked_s=row.revoked_s,
         staged=row.staged,
         rollback=row.rollback,
-        rejected=row.rejected,
-        figures=row.figures,
         history=[_past(one) for one in connection.execute(past)],
     )
 
@@ -203,6 +203,8 @@ def _device(row: Row[*tuple[Any, ...]], now_s: int, silence_s: int) -> Device:
         sequence=row.sequence,
         agent_version=row.agent_version,
         revoked=bool(row.revoked_s),
+        rejected=row.rejected,
+        figures=row.figures,
     )
 
 

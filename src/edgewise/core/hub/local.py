@@ -25,9 +25,11 @@ def ask(
     method: str,
     path: str,
     values: Mapping[str, str],
-    body: Mapping[str, Any] | None = None,
+    body: Mapping[str, Any] | bytes | None = None,
 ) -> Any:
     """What the call `method path` answers, as JSON. `path` is as the table has it, with its `{names}`.
+
+    `body` is a JSON document, or bytes that are taken as they are.
 
     Raises:
         EdgewiseError: as the call does.
@@ -36,7 +38,8 @@ def ask(
     hub = Hub(database=database, now_s=lambda: int(time.time()))
     given = {one.name: one.value(values.get(one.name)) for one in call.parameters}
     document = None
+    content = body if isinstance(body, bytes) else b""
     if body is not None and isinstance(call.body, type) and issubclass(call.body, BaseModel):
         document = parsed(call.body, json.dumps(body).encode())
-    answer = call.run(hub, Asked(values=given, user=DATABASE_USER, document=document))
+    answer = call.run(hub, Asked(values=given, user=DATABASE_USER, body=content, document=document))
     return None if call.answer is None else TypeAdapter(call.answer).dump_python(answer, mode="json")

@@ -33,9 +33,11 @@ def ask(
     method: str,
     path: str,
     values: Mapping[str, str],
-    body: Mapping[str, Any] | None = None,
+    body: Mapping[str, Any] | bytes | None = None,
 ) -> Any:
     """What the hub at `address` answers to `method path`, as JSON. `path` is as the table of calls has it.
+
+    `body` is a JSON document, or bytes that are sent as they are.
 
     Raises:
         HubUnreachable: it does not answer.
@@ -46,7 +48,10 @@ def ask(
     heads = {"Authorization": f"Bearer {token}"} if token else {}
     url = f"{address.rstrip('/')}{path.format(**inside)}"
     try:
-        answer = httpx.request(method, url, params=query, json=body, headers=heads, timeout=PATIENCE_S)
+        content, document = (body, None) if isinstance(body, bytes) else (None, body)
+        answer = httpx.request(
+            method, url, params=query, content=content, json=document, headers=heads, timeout=PATIENCE_S
+        )
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise HubUnreachable(
             f"the hub at {address} does not answer: {error}", hint="check --hub, or leave it out where the database is"

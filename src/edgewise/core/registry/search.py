@@ -34,6 +34,7 @@ class Version:
     Attributes:
         tags, metrics: texts and numbers that were said of it.
         data_digest, training_run, design_report, parent: where it comes from; "" where nobody said.
+        releases: digests of the releases with it that were published, newest first.
         sites: devices that run it now, by site.
     """
 
@@ -50,6 +51,7 @@ class Version:
     design_report: str
     parent: str
     artifacts: Sequence[Artifact]
+    releases: Sequence[str]
     sites: Mapping[str, int]
 
 
@@ -255,10 +257,16 @@ def _versions(connection: Connection, rows: Sequence[AnyRow]) -> list[Version]:
                 Artifact(type=one.type, name=one.name, uri=one.uri, digest=one.digest)
                 for one in made.get(row.number, ())
             ],
+            releases=_releases(connection, row.model_name, row.name),
             sites=_sites(connection, row.model_name, row.name),
         )
         for row in rows
     ]
+
+
+def _releases(connection: Connection, model: str, name: str) -> list[str]:
+    query = select(releases.c.digest).where(releases.c.model_name == model, releases.c.model_version == name)
+    return list(connection.execute(query.order_by(desc(releases.c.published_s), releases.c.digest)).scalars())
 
 
 def _sites(connection: Connection, model: str, name: str) -> dict[str, int]:

@@ -13,7 +13,7 @@ from edgewise.exchange.message import Figures, Status
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
-    """What a device said, as far as a rollout asks; `sequence` says which of two is newer."""
+    """What a device said, as far as a rollout asks; `sequence` says which of two is newer, -1 that it said nothing."""
 
     device: str
     sequence: int
@@ -74,7 +74,7 @@ def _onward(rollout: Rollout, release: str, said: Mapping[str, Heard], now_s: in
     stage = policy.offered(rollout.stage, rollout.name)
     due = [one for one in said.values() if offer.turn(one.device, one.labels, release, stage)]
     settled = sum(one.booted == release and one.status is Status.ONLINE for one in due)
-    if not said:
+    if all(one.sequence < 0 for one in said.values()):
         return replace(rollout, reason="no device was heard yet")
     if settled < policy.settled_share * len(due):
         return replace(rollout, reason=f"{settled} of {len(due)} devices keep it so far")
