@@ -494,6 +494,20 @@ class NotEnrolled(BadInput):
     exit_code = 81
 
 
+class EngineFailed(EdgewiseError):
+    """Podman is missing on the device, refuses, or does not come back.
+
+    Args:
+        code: its exit code; 0 where it gave none.
+    """
+
+    exit_code = 85
+
+    def __init__(self, message: str, *, code: int = 0, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.code = code
+
+
 class NoRollback(EdgewiseError):
     """There is no earlier release on this device."""
 

@@ -18,6 +18,7 @@ from edgewise.build.keep import keep, keep_bytes
 from edgewise.edge.agent import journal, settings
 from edgewise.edge.agent.disk import Disk
 from edgewise.edge.agent.settings import Identity
+from edgewise.edge.agent.state import Phase
 from edgewise.exchange import signing
 from edgewise.exchange.release import Allowance, Part, PartKind, Release, Strategy
 from edgewise.runtimes import served
@@ -94,6 +95,11 @@ def _with(one: Any, **changes: Any) -> Any:
     return replace(one, **changes)
 
 
+def kept(device: "Device", release: str) -> Callable[[], bool]:
+    """Whether the device serves `release`, and nothing is under way."""
+    return lambda: device.state is not None and (device.state.phase, device.state.booted) == (Phase.SERVING, release)
+
+
 def free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
@@ -106,11 +112,12 @@ class Device:
     Where it was enrolled there already, it is who it is.
     """
 
-    def __init__(self, root: Path, site: Site, **chosen: Any) -> None:
-        self.root, self.port = root, free_port()
+    def __init__(self, root: Path, site: Site, *, described: str = "", **chosen: Any) -> None:
+        self.root, self.port, self._described = root, free_port(), described
         if settings.identity(root) is None:
             key = signing.make_key()
             (root / "trust").mkdir(parents=True)
+            root.chmod(0o700)
             (root / "trust" / "root.json").write_bytes(site.tree.root)
             signing.keep_key(key, root / "device.key")
             device = signing.device_id(signing.public_bytes(key))
@@ -132,7 +139,7 @@ class Device:
     def start(self, *, mortal: int = 0) -> None:
         """Start its agent; `mortal`: it is killed after so many lines of its journal."""
         log = (self.root / "agent.log").open("ab")
-        command = [sys.executable, "-P", "-m", "edgewise.edge.agent", str(self.root)]
+        command = [sys.executable, "-P", "-m", "edgewise.edge.agent", str(self.root), self._described]
         if mortal:
             command = [sys.executable, str(Path(__file__).with_name("mortal_agent.py")), str(self.root), str(mortal)]
         self.process = subprocess.Popen(command, stdout=log, stderr=log)

@@ -5,6 +5,9 @@ import sys
 
 from edgewise.cli._agent import RootFlag, enrolled, folder
 
+CONTAINED = "edgewise.flow.deploy.contained"
+"""Says how a release runs in a container: the agent's room does not know, and is told whom to ask."""
+
 
 def run(root: RootFlag = None) -> None:
     """Follow the site's releases on this device, until it is stopped.
@@ -14,4 +17,5 @@ def run(root: RootFlag = None) -> None:
     where = folder(root)
     enrolled(where)
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-P", "-m", "edgewise.edge.agent", str(where)])  # noqa: S606
+    argv = [sys.executable, "-P", "-m", "edgewise.edge.agent", str(where), CONTAINED]
+    os.execv(sys.executable, argv)  # noqa: S606

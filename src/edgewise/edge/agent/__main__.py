@@ -1,20 +1,28 @@
-"""python -m edgewise.edge.agent ROOT: the agent's process, without the command line's weight."""
+"""python -m edgewise.edge.agent ROOT [MODULE]: the agent's process, without the command line's weight.
 
+MODULE is a child that says how a release runs in a container (`podman.ByChild`); without it, or without Podman, no
+release does.
+"""
+
+import shutil
 import signal
 import sys
 from pathlib import Path
 
-from edgewise.edge.agent import control
+from edgewise.edge.agent import control, settings
 from edgewise.edge.agent.agent import Agent
+from edgewise.edge.agent.backend import Backend, Way
+from edgewise.edge.agent.disk import Disk
+from edgewise.edge.agent.podman import ByChild, Podman
 from edgewise.errors import EdgewiseError
 from edgewise.store import lock
 
 
-def main(root: Path) -> int:
+def main(root: Path, described: str = "") -> int:
     """Run until SIGTERM; the exit code."""
     try:
         with lock.alone(root, ".agent", why="one device has one agent"):
-            agent = Agent(root)
+            agent = Agent(root, backends=backends(root, described))
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: agent.stop())
             control.listen(agent.disk.run, agent.tell)
@@ -25,5 +33,13 @@ def main(root: Path) -> int:
     return 0
 
 
+def backends(root: Path, described: str) -> dict[Way, Backend]:
+    """What runs releases here beside child processes."""
+    program = settings.read(root).podman
+    if not described or shutil.which(program[0]) is None:
+        return {}
+    return {Way.CONTAINER: Podman(Disk(root), ByChild(described), program)}
+
+
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main(Path(sys.argv[1]), *sys.argv[2:3]))

@@ -194,7 +194,7 @@ class Agent:
             )
             if not told["refuted"]:
                 made = self.disk.read(release)
-                self._backend(made).stage(release, made)
+                self._backend(made).stage(made)
         except EdgewiseError as error:
             self.events.put(Event(kind=E.NOT_FETCHED, release=release, reason=error.message))
             return
@@ -264,9 +264,19 @@ class Agent:
         self._remember()
         self._aside(self._await_end, new)
         self._aside(self._end, old)
-        for pid, _ in self._orphans:
-            self._aside(servers.end_orphan, pid)
-        self._orphans = []
+        self._let_orphans_go()
+
+    def _let_orphans_go(self) -> None:
+        """End servers that an earlier agent has left, and remove what is left of them."""
+        orphans, self._orphans = self._orphans, []
+
+        def end() -> None:
+            for pid, _ in orphans:
+                servers.end_orphan(pid)
+            self._collect()
+
+        if orphans:
+            self._aside(end)
 
     def _start(self, release: str) -> None:
         wait_s = BACKOFF_S[min(self.state.restarts, len(BACKOFF_S) - 1)]
@@ -312,9 +322,7 @@ class Agent:
     def _stop_serving(self) -> None:
         old, self._serving = self._serving, None
         self._aside(self._end, old)
-        for pid, _ in self._orphans:
-            self._aside(servers.end_orphan, pid)
-        self._orphans = []
+        self._let_orphans_go()
         if self._public is not None:
             self._public.close()  # clients are refused at once, and do not wait for nobody
             self._public = None

@@ -14,6 +14,7 @@ what is laid out or booted, `accept` boots into it where it is not booted yet, a
 the device came up in it: bootc and ostree fit without a rule of their own in `machine.py`.
 """
 
+import os
 import socket
 from collections.abc import Callable, Collection
 from enum import StrEnum
@@ -22,6 +23,7 @@ from typing import Protocol
 
 from edgewise.exchange.release import Part, PartKind, Release
 
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 DRAIN_S = 30.0
 """How long a server that ends may answer what is under way."""
 
@@ -75,17 +77,21 @@ class Running(Protocol):
         """Wait for its end, and tell whoever wants to know."""
 
 
+Ended = Callable[[Running], None]
+"""Told when a server has ended that nobody has told to end."""
+
+
 class Backend(Protocol):
     """Runs releases of one `Way`. Everything may be cut off at any instant and begun again."""
 
-    def stage(self, release: str, made: Release) -> None:
+    def stage(self, made: Release) -> None:
         """Have all that a start needs on the device; nothing that runs is changed.
 
         Raises:
             EdgewiseError: it cannot be had this time; nothing is said of the release.
         """
 
-    def start(self, release: str, made: Release, public: socket.socket, ended: "Callable[[Running], None]") -> Running:
+    def start(self, release: str, made: Release, public: socket.socket, ended: Ended) -> Running:
         """Begin its server, which will accept at `public` when it is told.
 
         Raises:
@@ -94,6 +100,14 @@ class Backend(Protocol):
 
     def collect(self, needed: frozenset[str]) -> None:
         """Give up what no release of `needed` needs."""
+
+
+def resident_bytes(pid: int) -> int:
+    """What the process holds in memory; 0 where it has ended."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_BYTES
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 def way(made: Release, containers: str) -> Way:

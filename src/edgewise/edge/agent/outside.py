@@ -5,6 +5,7 @@ holds no socket of the server and ends when it is done.
 """
 
 import os
+import platform
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,6 +39,8 @@ from edgewise.store.oci.place import Place
 NAMES = ("org.cncf.model.filepath", "org.opencontainers.image.title")
 """Annotations that name the file of a layer: ModelPack's, which `edgewise build` writes, and that of ORAS."""
 TIMEOUT_S = 60.0
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "armv8l": "arm"}
+"""OCI's name by the kernel's."""
 DELTAS: tuple[Deltas, ...] = ()
 """What can read deltas here."""
 
@@ -189,8 +192,15 @@ def _bring(disk: Disk, release: Release, parts: Sequence[Part], base: str, bytes
         with nearest(part, base) as there:
             source = pace.Slowed(there, bucket) if bucket else there
             _make(source, layout, part)
-            copy(source, layout, part.digest, with_referrers=False)
-        layout.tag(part.digest.removeprefix("sha256:"), layout.resolve(part.digest))
+            only = [this_platform()] if part.kind is PartKind.IMAGE else None
+            copied = copy(source, layout, part.digest, platforms=only, with_referrers=False)
+        layout.tag(part.digest.removeprefix("sha256:"), copied.document)
+
+
+def this_platform() -> str:
+    """This device, as images name it."""
+    architecture = ARCHITECTURES.get(platform.machine(), platform.machine())
+    return f"linux/{architecture}"
 
 
 def _make(source: Place, layout: Layout, part: Part) -> None:

@@ -14,11 +14,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from uuid import uuid4
 
-from edgewise.edge.agent.backend import DRAIN_S, Running
+from edgewise.edge.agent.backend import DRAIN_S, Ended, Running, resident_bytes
 from edgewise.edge.agent.disk import Disk
 from edgewise.errors import BadConfiguration, ChildFailed
 from edgewise.exchange.release import Release
@@ -27,7 +27,6 @@ from edgewise.store import atomic
 MODULE = "edgewise.edge.serve"
 BACKLOG = 1024
 LOG_BYTES = 1 << 20
-PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 def listening(address: str) -> socket.socket:
@@ -58,10 +57,10 @@ class Processes:
     def __init__(self, disk: Disk) -> None:
         self._disk = disk
 
-    def stage(self, release: str, made: Release) -> None:
+    def stage(self, made: Release) -> None:
         """All is there when the files are."""
 
-    def start(self, release: str, made: Release, public: socket.socket, ended: Callable[[Running], None]) -> "Server":
+    def start(self, release: str, made: Release, public: socket.socket, ended: Ended) -> "Server":
         """Begin the server's process.
 
         Raises:
@@ -97,7 +96,7 @@ class Server:
         public: socket.socket,
         log: Path,
         environment: Mapping[str, str],
-        ended: Callable[[Running], None] = lambda _: None,
+        ended: Ended = lambda _: None,
     ) -> None:
         self.release, self.private, self.proof, self._ended = release, private, model, ended
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -167,10 +166,7 @@ class Server:
 
     def resident_bytes(self) -> int:
         """What its process holds in memory; 0 where it has ended."""
-        try:
-            return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * PAGE_BYTES
-        except (OSError, ValueError, IndexError):
-            return 0
+        return resident_bytes(self.pid)
 
     def stop(self, *, drain_s: float = DRAIN_S) -> None:
         """End it: what is under way is answered first."""

@@ -31,6 +31,7 @@ class Settings:
         steady_s: how long a server must be up for its restarts to be forgotten.
         containers: "auto" runs a release in a container where it has no model as files, "always" where it has an image
             of a server, "never".
+        podman: the program that runs them, with options of its own.
     """
 
     tree: tuple[str, ...] = ()
@@ -45,6 +46,7 @@ class Settings:
     ready_s: float = 60.0
     steady_s: float = 60.0
     containers: str = "auto"
+    podman: tuple[str, ...] = ("podman",)
 
     def minutes(self) -> list[tuple[int, int]]:
         """The windows, in minutes of the day."""
@@ -76,7 +78,7 @@ def read(root: Path) -> Settings:
     if unknown:
         known = ", ".join(Settings.__dataclass_fields__)
         raise BadConfiguration(f"{root / FILE} has an unknown key {min(unknown)}", hint=f"there are {known}")
-    for name in ("tree", "windows", "download_windows"):
+    for name in ("tree", "windows", "download_windows", "podman"):
         if name in found:
             value = found[name]
             found[name] = (value,) if isinstance(value, str) else tuple(value)
@@ -86,6 +88,7 @@ def read(root: Path) -> Settings:
         for name, good in (
             ("tree", all(isinstance(one, str) for one in made.tree)),
             ("apply", made.apply in ("auto", "told")),
+            ("podman", bool(made.podman) and all(isinstance(one, str) for one in made.podman)),
             ("containers", made.containers in ("auto", "always", "never")),
             *((name, _are_windows(getattr(made, name))) for name in ("windows", "download_windows")),
             ("bandwidth_bytes_per_s", made.bandwidth_bytes_per_s == 0 or _is_positive(made.bandwidth_bytes_per_s)),

@@ -6,13 +6,36 @@ from pathlib import Path
 Unit = Mapping[str, Mapping[str, str]]
 
 
-def unit(program: str, root: Path, *, memory: str = "512M") -> Unit:
+NOT_WITH_CONTAINERS = (
+    "NoNewPrivileges",
+    "ProtectSystem",
+    "ReadWritePaths",
+    "ProtectHome",
+    "PrivateTmp",
+    "ProtectKernelTunables",
+    "ProtectKernelModules",
+    "ProtectControlGroups",
+    "RestrictAddressFamilies",
+    "RestrictNamespaces",
+    "RestrictSUIDSGID",
+    "LockPersonality",
+    "SystemCallArchitectures",
+    "CapabilityBoundingSet",
+    "UMask",
+)
+"""What Podman cannot work under: it makes namespaces and mounts, which must outlive the agent, for its containers."""
+
+
+def unit(program: str, root: Path, *, memory: str = "512M", containers: bool = False) -> Unit:
     """Sections of edgewise-agent.service.
+
+    Args:
+        containers: whether the agent runs releases by Podman. Its sandbox is then that of each container.
 
     KillMode=process: a server outlives an agent that crashes, and the next agent takes over from it; an agent that is
     stopped ends its servers itself.
     """
-    return {
+    made = {
         "Unit": {
             "Description": "Edgewise agent",
             "Wants": "network-online.target",
@@ -50,6 +73,9 @@ def unit(program: str, root: Path, *, memory: str = "512M") -> Unit:
         },
         "Install": {"WantedBy": "multi-user.target"},
     }
+    if containers:
+        made["Service"] = {key: value for key, value in made["Service"].items() if key not in NOT_WITH_CONTAINERS}
+    return made
 
 
 def written(made: Unit) -> str:

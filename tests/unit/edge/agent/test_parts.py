@@ -170,6 +170,14 @@ def test_the_unit_has_a_watchdog_a_sandbox_and_limits(tmp_path):
     assert service["KillMode"] == "process"
 
 
+def test_a_unit_for_containers_lets_podman_work_and_keeps_watchdog_and_limits(tmp_path):
+    service = unit.unit("/usr/bin/edgewise", tmp_path, containers=True)["Service"]
+    assert not set(unit.NOT_WITH_CONTAINERS) & set(service)
+    assert set(unit.NOT_WITH_CONTAINERS) < set(unit.unit("/usr/bin/edgewise", tmp_path)["Service"])
+    assert service["KillMode"] == "process"
+    assert service["WatchdogSec"]
+
+
 def test_systemd_hears_that_it_is_ready(tmp_path, monkeypatch):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
         heard.bind(str(tmp_path / "notify"))
