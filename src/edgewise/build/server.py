@@ -25,8 +25,8 @@ SERVE = "edgewise.edge.serve"
 HEALTH = "edgewise.edge.serve.health"
 GRPC = "edgewise.edge.serve.grpc"
 REQUIREMENTS = ("httptools", "orjson", "uvloop")
-GRPC_REQUIREMENTS = ("grpcio", "protobuf", "typing-extensions")
-PACKAGES = {"grpcio": "grpc", "protobuf": "google", "typing-extensions": "typing_extensions"}
+GRPC_REQUIREMENTS = ("hpack", "protobuf")
+PACKAGES = {"protobuf": "google"}
 """What a requirement is called where it is imported; others as they are."""
 CODE = ".py"
 

@@ -1,1 +1,1 @@
-"""The gRPC skin: Open Inference Protocol v2 over HTTP/2, on grpcio's asyncio server."""
+"""The gRPC skin: Open Inference Protocol v2 over HTTP/2, on the event loop of REST, with hpack for headers."""

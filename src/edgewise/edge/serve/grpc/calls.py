@@ -3,16 +3,16 @@
 import asyncio
 import time
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from typing import Any
 
-import grpc
 from google.protobuf.message import DecodeError
 
 from edgewise.edge.serve import describe
 from edgewise.edge.serve.contract import Core, Observer, Pending
 from edgewise.edge.serve.faults import BadRequest, Fault, ModelFailed
 from edgewise.edge.serve.grpc import descriptors, reading, writing
+from edgewise.edge.serve.grpc.stream import Stream
 from edgewise.edge.serve.guard.keys import Keys
 from edgewise.edge.serve.guard.limits import Limits
 from edgewise.edge.serve.parameters import whole
@@ -24,26 +24,15 @@ DATA_TYPES = ("BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "I
 STREAM_AHEAD = 64
 """So many requests of one stream may be under way; answers come in the order of the requests."""
 BUG = "the server has a bug; its own output has the details"
-OPEN_TO_ALL = ("ServerLive", "ServerReady")
+ENCODINGS = ("identity", "gzip", "deflate")
 
 
-class Context(Protocol):
-    """What is used of grpc.aio.ServicerContext."""
+def _path(name: str) -> str:
+    return f"/{descriptors.SERVICE}/{name}"
 
-    def set_code(self, code: Any) -> None:
-        """What the call ends with."""
 
-    def set_details(self, details: str) -> None:
-        """Why, in a sentence."""
-
-    def set_trailing_metadata(self, trailing_metadata: tuple[tuple[str, str], ...]) -> None:
-        """What goes beside it."""
-
-    def time_remaining(self) -> float | None:
-        """Seconds until the client stops waiting."""
-
-    def invocation_metadata(self) -> Sequence[tuple[str, str | bytes]] | None:
-        """What the client said beside its message."""
+INFER, STREAM = _path("ModelInfer"), _path("ModelStreamInfer")
+OPEN_TO_ALL = (_path("ServerLive"), _path("ServerReady"))
 
 
 class Calls:
@@ -52,9 +41,7 @@ class Calls:
     def __init__(self, core: Core, *, limits: Limits, keys: Keys | None, observer: Observer | None) -> None:
         self._core, self._limits, self._keys, self._observer = core, limits, keys, observer
         self.draining = False
-
-    def handlers(self) -> dict[str, Any]:
-        """The service's calls by name; they take and give bytes."""
+        self._tasks: set[asyncio.Task[None]] = set()
         simple: dict[str, Callable[[Any], Awaitable[Any]]] = {
             "ServerLive": self._server_live,
             "ServerReady": self._server_ready,
@@ -66,38 +53,101 @@ class Calls:
             "RepositoryModelLoad": self._load,
             "RepositoryModelUnload": self._unload,
         }
-        found = {name: grpc.unary_unary_rpc_method_handler(self._plain(name, act)) for name, act in simple.items()}
-        found["ModelInfer"] = grpc.unary_unary_rpc_method_handler(self._infer)
-        found["ModelStreamInfer"] = grpc.stream_stream_rpc_method_handler(self._stream)
-        return found
+        self._simple = {_path(name): (descriptors.of(f"{name}Request"), act) for name, act in simple.items()}
+
+    # --- what a connection calls --------------------------------------------------------------
+
+    def begun(self, stream: Stream) -> None:
+        """A call has begun; its messages follow."""
+        head = stream.head
+        if head.method != "POST" or not head.content_type.startswith("application/grpc"):
+            stream.unimplemented("calls are gRPC here: POST, application/grpc")
+        elif head.path not in (INFER, STREAM) and head.path not in self._simple:
+            stream.unimplemented(f"there is no {head.path}")
+        elif head.encoding not in ENCODINGS:
+            stream.unimplemented(f"messages may be compressed by {', '.join(ENCODINGS[1:])}")
+        else:
+            try:
+                self._admit(stream)
+            except Fault as fault:
+                self.refused(stream, fault)
+                return
+            if head.path == STREAM:
+                self._spawn(stream, self._converse(stream, stream.messages()))
+
+    def whole(self, stream: Stream) -> None:
+        """The client has said all."""
+        if stream.over or stream.head.path == STREAM:
+            return
+        try:
+            content = stream.whole()
+            if stream.head.path == INFER:
+                self._infer(content, stream)
+            else:
+                self._spawn(stream, self._answer(content, stream))
+        except Fault as fault:
+            stream.fail(fault)
+
+    def refused(self, stream: Stream, fault: Fault) -> None:
+        """What the client sends goes beyond a limit, or it may not send anything."""
+        if self._observer is not None and stream.head.path in (INFER, STREAM):
+            self._observer.refused("grpc", fault, 0)
+        stream.fail(fault)
+
+    def _spawn(self, stream: Stream, work: Coroutine[Any, Any, None]) -> None:
+        stream.task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(stream.task)
+        stream.task.add_done_callback(self._tasks.discard)
 
     # --- inference ----------------------------------------------------------------------------
 
-    async def _infer(self, content: bytes, context: Context) -> bytes:
-        try:
-            self._admit(context)
-            asked = Asked(self, content, context)
-        except Fault as fault:
-            return _failed(context, fault)
-        answer = await asked.answer()
-        return _failed(context, answer) if isinstance(answer, Fault) else answer
+    def _infer(self, content: bytes, stream: Stream) -> None:
+        """Hand it to the core; the answer goes to `stream`.
 
-    async def _stream(self, contents: AsyncIterator[bytes], context: Context) -> AsyncIterator[bytes]:
+        Raises:
+            Fault: it never becomes a request.
+        """
+
+        def told(begun: Begun, outcome: Response | Fault) -> None:
+            if stream.over:
+                return
+            stream.pending = None
+            outcome, written = _written(begun, outcome)
+            if isinstance(outcome, Fault):
+                stream.fail(outcome)
+            else:
+                stream.reply(written)
+            self.answered(begun, outcome, len(written))
+
+        begun = self.begin(content, stream, told)
+        if not stream.over:
+            stream.pending = begun
+
+    async def _converse(self, stream: Stream, contents: AsyncIterator[bytes]) -> None:
         try:
-            self._admit(context)
+            async for answer in self._stream(contents, stream):
+                await stream.say(answer)
+            stream.done()
         except Fault as fault:
-            _failed(context, fault)
-            return
+            stream.fail(fault)
+        except Exception:
+            traceback.print_exc()
+            stream.fail(ModelFailed(BUG))
+
+    async def _stream(self, contents: AsyncIterator[bytes], stream: Stream) -> AsyncIterator[bytes]:
         under_way: asyncio.Queue[Asked | Fault | None] = asyncio.Queue(STREAM_AHEAD)
+        broken: list[Fault] = []
 
         async def read() -> None:
             try:
                 async for content in contents:
                     try:
-                        asked: Asked | Fault = Asked(self, content, context)
+                        asked: Asked | Fault = Asked(self, content, stream)
                     except Fault as fault:
                         asked = fault
                     await under_way.put(asked)
+            except Fault as fault:
+                broken.append(fault)
             finally:
                 await under_way.put(None)
 
@@ -105,6 +155,8 @@ class Calls:
         try:
             while (one := await under_way.get()) is not None:
                 yield await _streamed(one)
+            if broken:
+                raise broken[0]
         finally:
             reader.cancel()
             while not under_way.empty():
@@ -112,8 +164,8 @@ class Calls:
                 if isinstance(left, Asked):
                     left.cancel()
 
-    def begin(self, content: bytes, context: Context, done: Callable[[Response | Fault], None]) -> "Begun":
-        """Hand a request to the core.
+    def begin(self, content: bytes, stream: Stream, told: "Callable[[Begun, Response | Fault], None]") -> "Begun":
+        """Hand a request to the core, which calls `told` with what becomes of it, possibly before this returns.
 
         Raises:
             Fault: it never becomes one.
@@ -121,7 +173,7 @@ class Calls:
         started = time.monotonic()
         try:
             request, raw = reading.read(content, self._limits)
-            request.deadline_s = _deadline_s(started, request, context.time_remaining())
+            request.deadline_s = _deadline_s(started, request, stream.time_remaining())
         except Fault as fault:
             if self._observer is not None:
                 self._observer.refused("grpc", fault, len(content))
@@ -132,13 +184,15 @@ class Calls:
                 self._observer.refused("grpc", shed, len(content), request.model)
             raise type(shed)(shed.message, retry_after_s=shed.retry_after_s)
         if self._observer is not None:
-            request.traceparent = _header(context, "traceparent")
+            request.traceparent = stream.header("traceparent")
             self._observer.received(request, "grpc", len(content))
+        begun = Begun(request, raw, started)
         try:
-            return Begun(request, raw, started, self._core.submit(request, done))
+            begun.pending = self._core.submit(request, lambda outcome: told(begun, outcome))
         except Exception as error:
             traceback.print_exc()
             raise ModelFailed(BUG) from error
+        return begun
 
     def answered(self, begun: "Begun", outcome: Response | Fault, size_bytes: int) -> None:
         """Tell who observes."""
@@ -147,36 +201,31 @@ class Calls:
 
     def gone(self, begun: "Begun") -> None:
         """The client does not wait any more."""
-        begun.pending.cancel()
+        if begun.pending is not None:
+            begun.pending.cancel()
         if self._observer is not None:
             self._observer.gone(begun.request, time.monotonic() - begun.started)
 
-    def _admit(self, context: Context) -> None:
-        if self._keys is not None:
-            self._keys.check(_header(context, "authorization"))
+    def _admit(self, stream: Stream) -> None:
+        if self._keys is not None and stream.head.path not in OPEN_TO_ALL:
+            self._keys.check(stream.header("authorization"))
 
     # --- the rest -----------------------------------------------------------------------------
 
-    def _plain(self, name: str, act: Callable[[Any], Awaitable[Any]]) -> Callable[[bytes, Context], Awaitable[bytes]]:
-        request_class = descriptors.of(f"{name}Request")
-
-        async def call(content: bytes, context: Context) -> bytes:
-            try:
-                if name not in OPEN_TO_ALL:
-                    self._admit(context)
-                if len(content) > self._limits.head_bytes:
-                    raise BadRequest("the message is too long")
-                written: bytes = (await act(request_class.FromString(content))).SerializeToString()
-            except DecodeError:
-                return _failed(context, BadRequest(f"this is no {name}Request"))
-            except Fault as fault:
-                return _failed(context, fault)
-            except Exception:
-                traceback.print_exc()
-                return _failed(context, ModelFailed(BUG))
-            return written
-
-        return call
+    async def _answer(self, content: bytes, stream: Stream) -> None:
+        """A call that is no inference."""
+        request_class, act = self._simple[stream.head.path]
+        try:
+            if len(content) > self._limits.head_bytes:
+                raise BadRequest("the message is too long")
+            stream.reply((await act(request_class.FromString(content))).SerializeToString())
+        except DecodeError:
+            stream.fail(BadRequest(f"this is no {request_class.DESCRIPTOR.name}"))
+        except Fault as fault:
+            stream.fail(fault)
+        except Exception:
+            traceback.print_exc()
+            stream.fail(ModelFailed(BUG))
 
     async def _server_live(self, _request: Any) -> Any:
         return descriptors.of("ServerLiveResponse")(live=True)
@@ -239,19 +288,20 @@ class Begun:
 
     __slots__ = ("pending", "raw", "request", "started")
 
-    def __init__(self, request: Request, raw: bool, started: float, pending: Pending) -> None:
-        self.request, self.raw, self.started, self.pending = request, raw, started, pending
+    def __init__(self, request: Request, raw: bool, started: float) -> None:
+        self.request, self.raw, self.started = request, raw, started
+        self.pending: Pending | None = None
 
 
 class Asked:
-    """A request under way, and who waits for it."""
+    """A request of a stream under way, and who waits for it."""
 
     __slots__ = ("_begun", "_calls", "_outcome")
 
-    def __init__(self, calls: Calls, content: bytes, context: Context) -> None:
+    def __init__(self, calls: Calls, content: bytes, stream: Stream) -> None:
         self._calls = calls
         self._outcome: asyncio.Future[Response | Fault] = asyncio.get_running_loop().create_future()
-        self._begun = calls.begin(content, context, self._done)
+        self._begun = calls.begin(content, stream, self._told)
 
     @property
     def id(self) -> str:
@@ -265,13 +315,7 @@ class Asked:
         except asyncio.CancelledError:
             self._calls.gone(self._begun)
             raise
-        written = b""
-        if not isinstance(outcome, Fault):
-            try:
-                written = writing.written(outcome, raw=self._begun.raw)
-            except (ValueError, TypeError) as error:
-                traceback.print_exc()
-                outcome = ModelFailed(f"the answer cannot be written: {error}")
+        outcome, written = _written(self._begun, outcome)
         self._calls.answered(self._begun, outcome, len(written))
         return outcome if isinstance(outcome, Fault) else written
 
@@ -281,9 +325,20 @@ class Asked:
             self._outcome.cancel()
             self._calls.gone(self._begun)
 
-    def _done(self, outcome: Response | Fault) -> None:
+    def _told(self, _: Begun, outcome: Response | Fault) -> None:
         if not self._outcome.done():
             self._outcome.set_result(outcome)
+
+
+def _written(begun: Begun, outcome: Response | Fault) -> tuple[Response | Fault, bytes]:
+    """What became of a request, and the bytes of the answer; none for a fault."""
+    if isinstance(outcome, Fault):
+        return outcome, b""
+    try:
+        return outcome, writing.written(outcome, raw=begun.raw)
+    except (ValueError, TypeError) as error:
+        traceback.print_exc()
+        return ModelFailed(f"the answer cannot be written: {error}"), b""
 
 
 async def _streamed(one: Asked | Fault) -> bytes:
@@ -291,25 +346,6 @@ async def _streamed(one: Asked | Fault) -> bytes:
         return writing.streamed_fault(one, "")
     answer = await one.answer()
     return writing.streamed_fault(answer, one.id) if isinstance(answer, Fault) else writing.streamed(answer)
-
-
-def _failed(context: Context, fault: Fault) -> bytes:
-    """End the call with `fault`; what it returns is not sent.
-
-    `context.abort` would do so by an exception that it keeps: a circle through every frame, and with them the request,
-    which would stay in memory until the collector comes by.
-    """
-    context.set_code(writing.code(fault))
-    context.set_details(fault.message)
-    context.set_trailing_metadata(writing.trailers(fault))
-    return b""
-
-
-def _header(context: Context, name: str) -> str:
-    for key, value in context.invocation_metadata() or ():
-        if key == name:
-            return value if isinstance(value, str) else value.decode("latin-1")
-    return ""
 
 
 def _deadline_s(started: float, request: Request, remaining_s: float | None) -> float | None:

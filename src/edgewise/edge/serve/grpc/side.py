@@ -1,24 +1,32 @@
-"""The gRPC server: its bounds, its TLS, its beginning and its end."""
+"""The gRPC server: where it listens, what all its connections share, its clock and its end."""
 
-from typing import Any
+import asyncio
+import contextlib
+import time
+import traceback
 
-import grpc
-
-from edgewise.edge.serve.addresses import Address
+from edgewise.edge.serve.addresses import BACKLOG, Address, Listener
 from edgewise.edge.serve.contract import Core, Observer
-from edgewise.edge.serve.grpc import descriptors
+from edgewise.edge.serve.faults import Overloaded
 from edgewise.edge.serve.grpc.calls import Calls
+from edgewise.edge.serve.grpc.connection import Connection
 from edgewise.edge.serve.guard import tls
 from edgewise.edge.serve.guard.keys import Keys
 from edgewise.edge.serve.guard.limits import Limits
 from edgewise.edge.serve.guard.tls import TlsFiles
-from edgewise.errors import AddressTaken
 
-PING_S = 60
+LOOK_S = 0.5
 
 
 class Side:
-    """The gRPC server at `address`."""
+    """The gRPC server at `address`.
+
+    Attributes:
+        under_way: calls, over all connections.
+
+    Raises:
+        AddressTaken: the address cannot be had. BadConfiguration: the TLS files cannot be used.
+    """
 
     def __init__(
         self,
@@ -30,14 +38,15 @@ class Side:
         keys: Keys | None = None,
         observer: Observer | None = None,
     ) -> None:
-        self._address, self._limits, self._files = address, limits, files
-        self._calls = Calls(core, limits=limits, keys=keys, observer=observer)
-        self._server = grpc.aio.server(options=_options(limits), maximum_concurrent_rpcs=limits.streams)
-        self._server.add_generic_rpc_handlers(
-            (grpc.method_handlers_generic_handler(descriptors.SERVICE, self._calls.handlers()),)
-        )
-        self._renewed: Any = None
-        self._credentials = self._made_credentials() if files else None
+        self.limits, self._files = limits, files
+        self.calls = Calls(core, limits=limits, keys=keys, observer=observer)
+        self.connections: set[Connection] = set()
+        self.under_way = 0
+        self._under_way_bytes = 0
+        self._context = tls.context(files, protocol="h2") if files else None
+        self._listener = Listener(address)
+        self._server: asyncio.Server | None = None
+        self._watch: asyncio.TimerHandle | None = None
 
     async def accept(self) -> str:
         """Listen, and say where.
@@ -45,18 +54,17 @@ class Side:
         Raises:
             AddressTaken: it cannot be listened at.
         """
-        target = _target(self._address)
-        try:
-            if self._credentials is not None:
-                port = self._server.add_secure_port(target, self._credentials)
-            else:
-                port = self._server.add_insecure_port(target)
-        except RuntimeError as error:
-            raise AddressTaken(f"{self._address.text} cannot be listened at: {error}") from error
-        await self._server.start()
-        if self._address.kind == "unix":
-            return self._address.text
-        return f"{self._address.text.rpartition(':')[0]}:{port}"
+        where = self._listener.listen()
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            lambda: Connection(self),
+            sock=self._listener.socket,
+            ssl=self._context,
+            ssl_handshake_timeout=self.limits.head_s if self._context else None,
+            backlog=BACKLOG,
+        )
+        self._tick()
+        return where
 
     def reload(self) -> None:
         """Read the certificates again, for every connection to come.
@@ -64,48 +72,51 @@ class Side:
         Raises:
             BadConfiguration: they cannot be used; the old ones stay.
         """
-        if self._files is not None:
-            self._renewed = _configuration(self._files)
+        if self._context is not None and self._files is not None:
+            tls.load(self._context, self._files)
 
     async def drain(self) -> None:
         """Stop accepting, answer what is under way."""
-        self._calls.draining = True
-        await self._server.stop(self._limits.drain_s)
+        self.calls.draining = True
+        await asyncio.sleep(0)  # those who have connected already are let in first
+        if self._server is not None:
+            self._server.close()
+        for connection in list(self.connections):
+            connection.leave()
+        ends = time.monotonic() + self.limits.drain_s
+        while self.connections and time.monotonic() < ends:
+            await asyncio.sleep(0.02)
+        for connection in list(self.connections):
+            connection.abort()
+        if self._watch is not None:
+            self._watch.cancel()
+        self._listener.close()
 
-    def _made_credentials(self) -> grpc.ServerCredentials:
-        assert self._files is not None
-        first = _configuration(self._files)
+    def reserve(self, size_bytes: int) -> None:
+        """Take so much of what all messages may have together.
 
-        def fetch() -> Any:
-            renewed, self._renewed = self._renewed, None
-            return renewed
+        Raises:
+            Overloaded: others have it.
+        """
+        if self._under_way_bytes + size_bytes > self.limits.under_way_bytes:
+            raise Overloaded(
+                f"messages of {self._under_way_bytes} bytes are under way: there is no room for {size_bytes} more",
+                retry_after_s=1.0,
+            )
+        self._under_way_bytes += size_bytes
 
-        return grpc.dynamic_ssl_server_credentials(
-            first, fetch, require_client_authentication=self._files.client_authority is not None
-        )
+    def release(self, size_bytes: int) -> None:
+        """Give back what `reserve` took."""
+        self._under_way_bytes -= size_bytes
 
-
-def _configuration(files: TlsFiles) -> Any:
-    key, chain, authority = tls.read(files)
-    return grpc.ssl_server_certificate_configuration([(key, chain)], authority)
-
-
-def _target(address: Address) -> str:
-    if address.kind == "unix":
-        return address.text
-    return f"[{address.host}]:{address.port}" if ":" in address.host else f"{address.host}:{address.port}"
-
-
-def _options(limits: Limits) -> list[tuple[str, int]]:
-    return [
-        ("grpc.max_receive_message_length", limits.body_bytes),
-        ("grpc.max_send_message_length", -1),
-        ("grpc.max_metadata_size", limits.head_bytes),
-        ("grpc.absolute_max_metadata_size", limits.head_bytes),
-        ("grpc.max_concurrent_streams", limits.streams),
-        ("grpc.so_reuseport", 0),
-        ("grpc.server_handshake_timeout_ms", int(limits.head_s * 1e3)),
-        ("grpc.max_connection_idle_ms", int(limits.idle_s * 1e3)),
-        ("grpc.keepalive_time_ms", PING_S * 1000),
-        ("grpc.keepalive_timeout_ms", int(limits.progress_s * 1e3)),
-    ]
+    def _tick(self) -> None:
+        """Look after the connections, and again in a moment."""
+        with contextlib.suppress(RuntimeError):  # the loop ends
+            self._watch = asyncio.get_running_loop().call_later(LOOK_S, self._tick)
+        now = time.monotonic()
+        for connection in list(self.connections):
+            try:
+                connection.look(now)
+            except Exception:
+                traceback.print_exc()
+                connection.abort()

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-import grpc
 import numpy as np
 
 from edgewise.edge.serve import elements
@@ -21,7 +20,7 @@ from edgewise.edge.serve.faults import (
     Unauthenticated,
     UnknownModel,
 )
-from edgewise.edge.serve.grpc import descriptors, wire
+from edgewise.edge.serve.grpc import codes, descriptors, wire
 from edgewise.edge.serve.grpc.reading import CONTENTS
 from edgewise.edge.serve.parameters import Parameter
 from edgewise.edge.serve.tensors import Response
@@ -29,24 +28,24 @@ from edgewise.runtimes.samples import Array
 
 ModelInferResponse = descriptors.of("ModelInferResponse")
 _ERROR_MESSAGE, _INFER_RESPONSE = 1, 2
-CODES: Mapping[type[Fault], grpc.StatusCode] = MappingProxyType(
+CODES: Mapping[type[Fault], int] = MappingProxyType(
     {
-        BadRequest: grpc.StatusCode.INVALID_ARGUMENT,
-        Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
-        UnknownModel: grpc.StatusCode.NOT_FOUND,
-        TooLarge: grpc.StatusCode.RESOURCE_EXHAUSTED,
-        Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,
-        ModelFailed: grpc.StatusCode.INTERNAL,
-        NotReady: grpc.StatusCode.UNAVAILABLE,
-        DeadlineExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,
-        NoMemory: grpc.StatusCode.RESOURCE_EXHAUSTED,
+        BadRequest: codes.INVALID_ARGUMENT,
+        Unauthenticated: codes.UNAUTHENTICATED,
+        UnknownModel: codes.NOT_FOUND,
+        TooLarge: codes.RESOURCE_EXHAUSTED,
+        Overloaded: codes.RESOURCE_EXHAUSTED,
+        ModelFailed: codes.INTERNAL,
+        NotReady: codes.UNAVAILABLE,
+        DeadlineExceeded: codes.DEADLINE_EXCEEDED,
+        NoMemory: codes.RESOURCE_EXHAUSTED,
     }
 )
 
 
-def code(fault: Fault) -> grpc.StatusCode:
-    """The word of gRPC for the kind of `fault`."""
-    return next((CODES[kind] for kind in type(fault).__mro__ if kind in CODES), grpc.StatusCode.INTERNAL)
+def code(fault: Fault) -> int:
+    """The status code of gRPC for the kind of `fault`."""
+    return next((CODES[kind] for kind in type(fault).__mro__ if kind in CODES), codes.INTERNAL)
 
 
 def trailers(fault: Fault) -> tuple[tuple[str, str], ...]:

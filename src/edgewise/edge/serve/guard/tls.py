@@ -16,15 +16,15 @@ class TlsFiles:
     client_authority: Path | None = None
 
 
-def context(files: TlsFiles) -> ssl.SSLContext:
-    """TLS 1.2 or newer, HTTP/1.1.
+def context(files: TlsFiles, *, protocol: str = "http/1.1") -> ssl.SSLContext:
+    """TLS 1.2 or newer; `protocol` is offered (ALPN): http/1.1 or h2.
 
     Raises:
         BadConfiguration: a file cannot be read, or the key does not belong to the certificate.
     """
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     made.minimum_version = ssl.TLSVersion.TLSv1_2
-    made.set_alpn_protocols(["http/1.1"])
+    made.set_alpn_protocols([protocol])
     made.options |= ssl.OP_NO_RENEGOTIATION
     load(made, files)
     return made
@@ -47,17 +47,6 @@ def load(into: ssl.SSLContext, files: TlsFiles) -> None:
             raise BadConfiguration(
                 f"TLS with {files.certificate}, {files.key} and {files.client_authority or 'any client'} fails: {error}"
             ) from error
-
-
-def read(files: TlsFiles) -> tuple[bytes, bytes, bytes | None]:
-    """Key, chain and authority as they are now, for gRPC.
-
-    Raises:
-        BadConfiguration: a file cannot be read, or the key does not belong to the certificate.
-    """
-    context(files)
-    authority = files.client_authority
-    return files.key.read_bytes(), files.certificate.read_bytes(), authority.read_bytes() if authority else None
 
 
 def _no_password() -> str:
