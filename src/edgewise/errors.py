@@ -330,6 +330,12 @@ class DeployRolledBack(EdgewiseError):
     exit_code = 94
 
 
+class DeployInterrupted(EdgewiseError):
+    """The connection to a node was lost while a release was switched; deploying once more completes it or goes back."""
+
+    exit_code = 95
+
+
 class BadReference(BadInput):
     """No name of an image."""
 

@@ -1,7 +1,7 @@
-"""A device on loopback: Debian's OpenSSH server with a throwaway key, and doubles of podman and systemctl on its PATH.
+"""A device on loopback: Debian's OpenSSH server with a throwaway key, and doubles of podman, systemd and servers.
 
 The doubles keep what they are told in files, and behave as the test says: `state/well` decides whether a started server
-becomes well, for each digest of a release.
+becomes well, for each digest of a release; `state/cut` names a command in whose midst the connection is lost.
 """
 
 import os
@@ -16,32 +16,56 @@ from pathlib import Path
 
 SSHD = "/usr/sbin/sshd"
 
-PODMAN = """#!/bin/sh
-state=$(dirname "$0")/../state
-echo "podman $*" >> "$state/log"
+COMMON = """#!/bin/sh
+home=$(dirname "$0")/..
+state=$home/state
+program=${0##*/}
+running=$state/running-meter-reader
+echo "$program $*" >> "$state/log"
+lost() {  # the session is killed, with the connection that all commands share
+  [ "$(cat "$state/cut" 2>/dev/null)" = "$1" ] && rm "$state/cut" && kill -9 $PPID && exit 1
+}
+well() { grep -qwF -- "$(cat "$running" 2>/dev/null || echo none)" "$state/well"; }
 for name; do :; done
+lost "$program $1"
+"""
+PODMAN = """
 case "$1 $2" in
   "--version "*) cat "$state/podman" ;;
   "pull "*) [ ! -e "$state/no-registry" ] || exit 125 ;;
-  "inspect "*) cat "$state/running-$name" 2>/dev/null || exit 125 ;;
-  "healthcheck run") grep -qwF -- "$(cat "$state/running-$name")" "$state/well" || exit 1 ;;
+  "pod inspect") [ -e "$running" ] && cut -c 8-70 "$running" || exit 125 ;;
+  "inspect "*) cat "$running" 2>/dev/null || exit 125 ;;
+  "healthcheck run"|"exec "*) well || exit 1 ;;
+  "volume ls") ls "$state/volumes" ;;
+  "volume rm") rm "$state/volumes/$name" ;;
 esac
 """
-SYSTEMCTL = """#!/bin/sh
-home=$(dirname "$0")/..
-echo "systemctl $*" >> "$home/state/log"
-for name; do :; done
-name=${name%.service}
-running=$home/state/running-$name
-case "$1" in
-  restart)
-    unit=$home/root/etc/containers/systemd/$name.container
-    [ -e "$unit" ] || unit=$home/root/etc/systemd/system/$name.service
-    [ -e "$unit" ] || exit 5
-    sed -n 's/.*io.edgewise.release=\\([^ ]*\\).*/\\1/p' "$unit" > "$running" ;;
-  stop) rm -f "$running" ;;
-  is-active) grep -qwF -- "$(cat "$running")" "$home/state/well" || { echo failed; exit 3; } ;;
+SYSTEMCTL = """
+[ "$1" != --user ] || shift
+case "$1 $name" in
+  restart*-pod.service) ;;
+  restart*|start*)
+    cd "$home/root"
+    for unit in */containers/systemd/meter-reader.* .config/containers/systemd/meter-reader.* \\
+        */systemd/*/meter-reader.service; do
+      case $unit in *.network|*.pod) continue ;; esac
+      [ -e "$unit" ] || continue
+      sed -n 's/.*io.edgewise.release=\\([^ "]*\\).*/\\1/p' "$unit" | head -n 1 > "$running"
+      for volume in $(dirname "$unit")/*.volume; do
+        [ ! -e "$volume" ] || touch "$state/volumes/systemd-$(basename "$volume" .volume)"
+      done
+    done ;;
+  stop*meter-reader.service) rm -f "$running" ;;
+  is-active*) well || { echo failed; exit 3; } ;;
 esac
+lost "after $program $1"
+exit 0
+"""
+PYTHON = """
+case "$1" in -m) well || exit 1 ;; esac
+"""
+LOGINCTL = """
+[ ! -e "$state/no-linger" ] || exit 1
 """
 
 
@@ -61,6 +85,19 @@ class Device:
     def log(self) -> list[str]:
         path = self.home / "state/log"
         return path.read_text().splitlines() if path.exists() else []
+
+    def forget(self) -> None:
+        """Nothing is on it any more, and nothing runs."""
+        for name in ("root", "state"):
+            shutil.rmtree(self.home / name, ignore_errors=True)
+        (self.home / "root").mkdir()
+        (self.home / "state/volumes").mkdir(parents=True)
+        self.say("podman", "podman version 5.4.2")
+        self.say("well", "")
+
+    @property
+    def volumes(self) -> list[str]:
+        return sorted(path.name for path in (self.home / "state/volumes").iterdir())
 
     def say(self, name: str, text: str) -> None:
         (self.home / "state" / name).write_text(text)
@@ -87,16 +124,16 @@ def missing() -> str:
 
 
 @contextmanager
-def device(home: Path, podman: str = "podman version 5.4.2") -> Iterator[Device]:
+def device(home: Path) -> Iterator[Device]:
     """A device in the folder `home`, until the block ends."""
-    for name in ("root", "state", "bin", "keys"):
+    for name in ("bin", "keys"):
         (home / name).mkdir(parents=True)
-    for name, text in (("podman", PODMAN), ("systemctl", SYSTEMCTL)):
-        (home / "bin" / name).write_text(text)
+    programs = {"podman": PODMAN, "systemctl": SYSTEMCTL, "python3": PYTHON, "loginctl": LOGINCTL}
+    for name, text in programs.items():
+        (home / "bin" / name).write_text(COMMON + text)
         (home / "bin" / name).chmod(0o755)
     made = Device(url="ssh://device", config=home / "keys/config", home=home)
-    made.say("podman", podman)
-    made.say("well", "")
+    made.forget()
     for name in ("host", "user"):
         key = str(home / "keys" / name)
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True, timeout=60)
@@ -119,7 +156,7 @@ def _server_config(home: Path, port: int) -> Path:
     path.write_text(
         f"ListenAddress 127.0.0.1:{port}\nHostKey {keys}/host\nPidFile none\nAuthorizedKeysFile {keys}/authorized\n"
         f"StrictModes no\nPasswordAuthentication no\nUsePAM no\nPermitRootLogin yes\nMaxStartups 100\n"
-        f"SetEnv PATH={home}/bin:{os.environ['PATH']}\n"
+        f"SetEnv PATH={home}/bin:{os.environ['PATH']} HOME={home}/root\n"  # whose own .bashrc takes no time
     )
     return path
 

@@ -16,12 +16,19 @@ from edgewise.exchange.release import Strategy, digest, written
 from fakes.workloads import release
 
 
-@pytest.fixture
-def there(tmp_path: Path) -> Iterator[Device]:
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Device]:
     if what := what_is_missing():
         missing(what)
-    with device(tmp_path / "device") as made:
+    with device(tmp_path_factory.mktemp("device") / "home") as made:
         yield made
+
+
+@pytest.fixture
+def there(server: Device) -> Device:
+    """The device with nothing on it."""
+    server.forget()
+    return server
 
 
 def put(tmp_path: Path, there: Device, given, *more: str, wait: str = "1") -> tuple[int, str]:
@@ -165,8 +172,13 @@ def test_a_dry_run_names_the_files_and_changes_nothing(tmp_path: Path, there: De
 
 
 def test_a_device_that_is_not_there_or_lets_nobody_in(tmp_path: Path, there: Device, capfd):
-    (there.home / "keys/authorized").write_text("")
-    assert put(tmp_path, there, release())[0] == 92
+    authorized = there.home / "keys/authorized"
+    before = authorized.read_text()
+    authorized.write_text("")
+    try:
+        assert put(tmp_path, there, release())[0] == 92
+    finally:
+        authorized.write_text(before)
     assert "Permission denied" in capfd.readouterr().err
     path = tmp_path / "release.json"
     for url in ("ssh://-oProxyCommand=touch%20x", "ssh://127.0.0.1:1", "http://device", "ssh://"):
@@ -185,3 +197,74 @@ def test_nothing_in_a_name_or_a_path_is_run_by_the_device_s_shell(tmp_path: Path
     assert (root / "etc/containers/systemd").is_dir()
     assert not list(there.home.rglob("stolen"))
     assert not (Path.home() / "stolen").exists()
+
+
+WAYS = {
+    "pod": (Strategy.EMBEDDED, "etc/containers/systemd", "meter-reader.container"),
+    "kube": (Strategy.MODELCAR, "etc/containers/systemd", "meter-reader.kube"),
+    "service": (Strategy.EXTERNAL, "etc/systemd/system", "meter-reader.service"),
+}
+
+
+@pytest.mark.parametrize("kind", WAYS)
+def test_units_of_every_kind_are_deployed_and_go_back(tmp_path: Path, there: Device, kind: str):
+    strategy, folder, switch = WAYS[kind]
+    model, name = external(tmp_path)
+    more = ["--as", kind, "--python", f"{there.home}/bin/python3", "--model", str(model)]
+    old, new = (release(strategy, version=version, model_digest=name) for version in ("7", "8"))
+    there.say("well", digest(written(old)))
+    assert put(tmp_path, there, old, *more) == (0, digest(written(old)))
+    unit = there.root / folder / switch
+    before, units = unit.read_bytes(), there.units(folder)
+    assert put(tmp_path, there, new, *more)[0] == 94
+    assert (unit.read_bytes(), there.running) == (before, digest(written(old)))
+    there.say("well", digest(written(new)))
+    assert put(tmp_path, there, new, *more)[0] == 0
+    assert len(there.units(folder)) == len(units)
+    assert there.hidden() == []
+
+
+def test_a_user_s_device_needs_no_root(tmp_path: Path, there: Device):
+    given = release()
+    there.say("well", digest(written(given)))
+    assert put(tmp_path, there, given, "--user")[0] == 0
+    assert "meter-reader.container" in there.units(".config/containers/systemd")
+    assert [path.name for path in there.root.iterdir()] == [".config"]
+    assert "loginctl enable-linger" in there.log
+    assert any(line.startswith("systemctl --user restart") for line in there.log)
+
+
+def test_volumes_of_models_that_no_release_uses_are_removed(tmp_path: Path, there: Device):
+    one, other = (release(version=version) for version in ("7", "8"))
+    there.say("well", f"{digest(written(one))} {digest(written(other))}")
+    for given in (one, other):
+        assert put(tmp_path, there, given, "--modelcar", "extract")[0] == 0
+        assert there.volumes == [f"systemd-meter-reader-{digest(written(given))[7:19]}-model"]
+    (there.home / "state/volumes/somebody-elses").touch()
+    (there.home / "state/volumes/systemd-meter-reader-2-0123456789ab-model").touch()
+    assert put(tmp_path, there, one, "--modelcar", "extract")[0] == 0
+    assert len(there.volumes) == 3
+
+
+@pytest.mark.parametrize(
+    ("where", "code"),
+    [
+        ("podman pull", 92),
+        ("systemctl daemon-reload", 95),
+        ("systemctl restart", 95),
+        ("after systemctl restart", 95),
+    ],
+)
+def test_a_session_that_is_killed_midway_leaves_one_release_and_the_next_completes(
+    tmp_path: Path, there: Device, capfd, where: str, code: int
+):
+    old = first(tmp_path, there)
+    given = release(version="meter-reader 8")
+    there.say("well", f"{old} {digest(written(given))}")
+    there.say("cut", where)
+    assert put(tmp_path, there, given)[0] == code
+    assert there.running == (digest(written(given)) if where.startswith("after") else old)
+    assert ("deploy once more" in capfd.readouterr().err) == (code == 95)
+    assert put(tmp_path, there, given)[0] == 0
+    assert there.running == digest(written(given))
+    assert there.hidden() == []

@@ -20,9 +20,10 @@ import pytest
 
 from edgewise.build.nodes.describe import Wish, describe
 from edgewise.build.nodes.description import NodeKind, Workload
+from edgewise.build.nodes.owner import SYSTEM
 from edgewise.build.nodes.quadlet import compose, kube, unit
 from edgewise.build.nodes.quadlet import run as podman_run
-from edgewise.build.nodes.quadlet.compose import MODEL_STORE, Layout, Modelcar
+from edgewise.build.nodes.quadlet.compose import Layout, Modelcar
 from edgewise.build.nodes.versions import Version
 from edgewise.build.strategies.bundle import Strategy
 from edgewise.exchange import release as releases
@@ -96,7 +97,7 @@ def started(podman: list[str], workload: Workload, layout: Layout, store: str) -
     try:
         for one in podman_run.units(workload, layout, tuple(podman)):
             line = (one.section("Service").last("ExecStart") or "").replace("%%", "%").replace("$$", "$")
-            argv = [word for word in shlex.split(line.replace(MODEL_STORE, store)) if word not in UNDER_SYSTEMD]
+            argv = [word for word in shlex.split(line.replace(SYSTEM.model_store, store)) if word not in UNDER_SYSTEMD]
             at = argv.index("run") + 1
             run(*argv[:at], *LIMITS, *argv[at:])
         yield
@@ -171,8 +172,8 @@ def test_podman_plays_the_pod_of_every_strategy(
     workload = workload_of(shelf, podman, strategy)
     store = model_store(shelf, workload, tmp_path)
     files = {one.path.rpartition("/")[2]: one.content for one in kube.files(workload, Layout(podman=Version(4, 8)))}
-    yaml = tmp_path / f"{workload.name}.yaml"
-    yaml.write_bytes(files[yaml.name].replace(MODEL_STORE.encode(), store.encode()))
+    yaml = tmp_path / kube.yaml_name(workload)
+    yaml.write_bytes(files[yaml.name].replace(SYSTEM.model_store.encode(), store.encode()))
     assert unit.read("a.kube", files[f"{workload.name}.kube"]).section("Kube").last("Yaml") == yaml.name
     settings = tmp_path / "containers.conf"
     settings.write_text('[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]\n')

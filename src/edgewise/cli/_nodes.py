@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from edgewise.build.nodes.description import File, Workload
+from edgewise.build.nodes.device import As
 from edgewise.cli._say import clean, note
 from edgewise.errors import NotDeployable
 from edgewise.exchange.fields import NAME
@@ -23,6 +24,11 @@ OutFlag = Annotated[
         show_default=False,
     ),
 ]
+KindFlag = Annotated[
+    As, typer.Option("--as", help="On a device: .container, .pod, .kube; or a service without a container engine.")
+]
+PythonFlag = Annotated[str, typer.Option(help="With --as service: of the environment on the device.")]
+UserFlag = Annotated[bool, typer.Option("--user", help="On a device: for a user's systemd, without privileges.")]
 NamespaceFlag = Annotated[
     str, typer.Option("--namespace", help="That the objects are in. Left out: edgewise-SITE.", show_default=False)
 ]

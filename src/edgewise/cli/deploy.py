@@ -8,13 +8,16 @@ from urllib.parse import urlsplit
 
 import typer
 
+from edgewise.build.nodes import bare
 from edgewise.build.nodes.description import HTTP_PORT, NodeKind, Workload
+from edgewise.build.nodes.device import As, Face
 from edgewise.build.nodes.kubernetes import microshift, openshift
 from edgewise.build.nodes.kubernetes.kserve import Serving
 from edgewise.build.nodes.kubernetes.objects import Object
+from edgewise.build.nodes.owner import SYSTEM, USER
 from edgewise.build.nodes.quadlet.compose import Layout, Modelcar
 from edgewise.build.nodes.versions import DEFAULTS, Product, Version, version
-from edgewise.cli._nodes import NamespaceFlag, namespace_of
+from edgewise.cli._nodes import KindFlag, NamespaceFlag, PythonFlag, UserFlag, namespace_of
 from edgewise.cli._say import clean, note
 from edgewise.cli._subject import Subject, described, of_subject
 from edgewise.errors import NodeUnreachable
@@ -23,7 +26,7 @@ from edgewise.flow.deploy import device, ssh
 KUBERNETES = "kubernetes"
 
 
-class Face(StrEnum):
+class ClusterFace(StrEnum):
     """Which face a cluster gets."""
 
     OPENSHIFT = "openshift"
@@ -52,8 +55,11 @@ def run(
     ssh_config: Annotated[
         Path | None, typer.Option(help="Configuration that ssh reads.", dir_okay=False, show_default=False)
     ] = None,
-    device_root: Annotated[str, typer.Option(hidden=True)] = "/",
-    face: Annotated[Face, typer.Option(help="On a cluster: KServe, or a Deployment.")] = Face.OPENSHIFT,
+    kind: KindFlag = As.CONTAINER,
+    python: PythonFlag = bare.PYTHON,
+    user: UserFlag = False,
+    device_root: Annotated[str, typer.Option(hidden=True)] = "",
+    face: Annotated[ClusterFace, typer.Option(help="On a cluster: KServe, or a Deployment.")] = ClusterFace.OPENSHIFT,
     namespace: NamespaceFlag = "",
     kubeconfig: Annotated[
         Path | None, typer.Option(help="Of the cluster. Left out: as kubectl.", dir_okay=False, show_default=False)
@@ -73,8 +79,16 @@ def run(
     node = NodeKind.DEVICE if to != KUBERNETES else NodeKind(face)
     workload = described(subject, node).workload
     if to != KUBERNETES:
-        layout = Layout(podman=DEFAULTS[Product.PODMAN], modelcar=modelcar, address=address, port=port)
-        order = device.Order(layout=layout, root=device_root, model=model, up_s=wait)
+        layout = Layout(
+            podman=DEFAULTS[Product.PODMAN],
+            modelcar=modelcar,
+            address=address,
+            port=port,
+            owner=USER if user else SYSTEM,
+        )
+        order = device.Order(
+            face=Face(kind=kind, layout=layout, python=python), root=device_root, model=model, up_s=wait
+        )
         with ssh.shared(_device(to, identity, ssh_config)) as where:
             _to_device(where, workload, order, dry_run=dry_run, yes=yes)
         return
@@ -89,22 +103,22 @@ def _device(to: str, identity: Path | None, configuration: Path | None) -> ssh.D
 
 
 def _to_device(where: ssh.Device, workload: Workload, order: device.Order, *, dry_run: bool, yes: bool) -> None:
-    planned = device.ask(where, workload, order)
-    staged = device.planned(workload, order, planned)
-    for one in (*staged.beside, staged.switch):
-        typer.echo(f"{one.path}{' (the switch)' if one is staged.switch else ''}")
+    found = device.ask(where, workload, order)
+    for one in (*found.beside, found.file):
+        typer.echo(f"{one.path}{' (the switch)' if one is found.file else ''}")
     if dry_run:
-        note(f"{where} has Podman {planned.podman}; nothing was changed")
+        engine = "no engine is needed" if found.face.kind is As.SERVICE else f"it has Podman {found.face.layout.podman}"
+        note(f"{where}: {engine}; nothing was changed")
         return
     _confirm(f"put {workload.name} on {where}?", yes=yes)
-    device.deploy(where, workload, order, note)
+    device.deploy(found, workload, order, note)
 
 
 def _objects(
-    workload: Workload, face: Face, namespace: str, storage: str, target: str, *, monitoring: bool
+    workload: Workload, face: ClusterFace, namespace: str, storage: str, target: str, *, monitoring: bool
 ) -> list[Object]:
     space = namespace_of(namespace, workload)
-    if face is Face.MICROSHIFT:
+    if face is ClusterFace.MICROSHIFT:
         given = version(target) if target else DEFAULTS[Product.MICROSHIFT]
         return microshift.checked(workload, microshift.Layout(microshift=given, namespace=space))
     kserve: Version = version(target) if target else DEFAULTS[Product.KSERVE]

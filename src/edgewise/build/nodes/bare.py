@@ -7,13 +7,13 @@ the device's own. Every 30 s a timer asks the server whether it is well; where i
 from dataclasses import dataclass
 
 from edgewise.build.nodes.description import HTTP_PORT, File, Workload
+from edgewise.build.nodes.owner import SYSTEM, Owner
 from edgewise.build.nodes.quadlet import unit
-from edgewise.build.nodes.quadlet.compose import MODEL_STORE, PIDS, STOP_TIMEOUT_S
+from edgewise.build.nodes.quadlet.compose import PIDS, STOP_TIMEOUT_S
 from edgewise.build.nodes.quadlet.unit import Section, Unit, literal, word, words
 from edgewise.errors import NotDeployable
 from edgewise.exchange.release import Strategy
 
-UNITS = "etc/systemd/system"
 PYTHON = "/opt/edgewise/bin/python3"
 SYSTEMCTL = "/usr/bin/systemctl"
 HARDENING: tuple[tuple[str, str], ...] = (
@@ -42,6 +42,21 @@ HARDENING: tuple[tuple[str, str], ...] = (
     ("UMask", "0077"),
 )
 
+WITHOUT_PRIVILEGE = frozenset(
+    [
+        "NoNewPrivileges",
+        "RestrictNamespaces",
+        "RestrictSUIDSGID",
+        "RestrictRealtime",
+        "RestrictAddressFamilies",
+        "LockPersonality",
+        "SystemCallArchitectures",
+        "SystemCallFilter",
+        "UMask",
+    ]
+)
+"""What of it a user's systemd can do: the rest needs namespaces or users that only root can make."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BareLayout:
@@ -50,11 +65,18 @@ class BareLayout:
     Attributes:
         python: of the environment that edgewise is installed in.
         address: that the server is reached at.
+        owner: whose systemd runs them.
     """
 
     python: str = PYTHON
     address: str = "127.0.0.1"
     port: int = HTTP_PORT
+    owner: Owner = SYSTEM
+
+
+def hardening(owner: Owner) -> tuple[tuple[str, str], ...]:
+    """How closed in the services are, as far as the manager can do it."""
+    return tuple(pair for pair in HARDENING if not owner.is_user or pair[0] in WITHOUT_PRIVILEGE)
 
 
 def files(workload: Workload, layout: BareLayout) -> list[File]:
@@ -68,7 +90,8 @@ def files(workload: Workload, layout: BareLayout) -> list[File]:
             f"the release is {workload.strategy}: without a container engine only external models can be served",
             hint="nothing was written",
         )
-    return [File(path=f"{UNITS}/{one.name}", content=unit.written(one)) for one in units(workload, layout)]
+    folder = layout.owner.services
+    return [File(path=f"{folder}/{one.name}", content=unit.written(one)) for one in units(workload, layout)]
 
 
 def units(workload: Workload, layout: BareLayout) -> list[Unit]:
@@ -77,7 +100,7 @@ def units(workload: Workload, layout: BareLayout) -> list[Unit]:
 
 
 def _service(workload: Workload, layout: BareLayout) -> Unit:
-    folder = f"{MODEL_STORE}/{workload.model_digest.replace(':', '/')}"
+    folder = f"{layout.owner.model_store}/{workload.model_digest.replace(':', '/')}"
     argv = [layout.python, "-m", "edgewise.edge.serve", "--http", f"{layout.address}:{layout.port}"]
     environment = {"ORT_DISABLE_TELEMETRY": "1", "OPENBLAS_NUM_THREADS": "1", **workload.environment(folder)}
     described = f"Edgewise: {workload.model_name} {workload.model_version} for {workload.site}, {workload.version}"
@@ -91,8 +114,8 @@ def _service(workload: Workload, layout: BareLayout) -> Unit:
         ("TasksMax", str(PIDS)),
         *((("MemoryMax", str(workload.memory_bytes)),) if workload.memory_bytes is not None else ()),
         *((("CPUQuota", f"{workload.cpus * 100:.0f}%"),) if workload.cpus is not None else ()),
-        *_devices(workload),
-        *HARDENING,
+        *(() if layout.owner.is_user else _devices(workload)),
+        *hardening(layout.owner),
     )
     start = (
         ("Description", literal(described)),
@@ -106,8 +129,8 @@ def _service(workload: Workload, layout: BareLayout) -> Unit:
         sections=(
             Section(name="Unit", entries=start),
             Section(name="Service", entries=own),
-            Section(name="Install", entries=(("WantedBy", "multi-user.target"),)),
-            Section(name="X-Edgewise", entries=(("Release", literal(f"io.edgewise.release={workload.release}")),)),
+            Section(name="Install", entries=(("WantedBy", layout.owner.target),)),
+            unit.of_release(workload.release),
         ),
     )
 
@@ -127,18 +150,21 @@ def _health(workload: Workload, layout: BareLayout) -> list[Unit]:
     url = f"http://{layout.address}:{layout.port}/v2/health/ready"
     ask = words([layout.python, "-m", "edgewise.edge.serve.health", url])
     bound = ("After", f"{name}.service")
+    systemctl = [SYSTEMCTL, *(["--user"] if layout.owner.is_user else [])]
     return [
         _oneshot(
             f"{name}-health",
             f"whether {name} is well",
             ask,
             unit_entries=(("Requisite", f"{name}.service"), bound, ("OnFailure", f"{name}-unwell.service")),
-            service_entries=tuple((key, value) for key, value in HARDENING if key != "RestrictNamespaces"),
+            service_entries=tuple(
+                (key, value) for key, value in hardening(layout.owner) if key != "RestrictNamespaces"
+            ),
         ),
         _oneshot(
             f"{name}-unwell",
             f"{name} is not well, start it again",
-            words([SYSTEMCTL, "restart", f"{name}.service"]),
+            words([*systemctl, "restart", f"{name}.service"]),
         ),
         Unit(
             name=f"{name}-health.timer",

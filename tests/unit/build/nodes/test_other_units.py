@@ -84,6 +84,6 @@ def test_a_kube_unit_plays_a_pod_that_the_api_would_take(strategy: Strategy):
         one.path.rpartition("/")[2]: one.content for one in kube.files(workload(strategy), Layout(podman=Version(4, 8)))
     }
     assert validate(files, Version(4, 4)) == []
-    pod = yaml.safe_load(files["meter-reader.yaml"])
+    pod = yaml.safe_load(files["meter-reader-dddddddddddd.yaml"])
     assert validate_objects([("meter-reader.yaml", pod)], Version(1, 33)) == []
     assert pod["spec"]["containers"][0]["securityContext"]["readOnlyRootFilesystem"] is True

@@ -31,15 +31,13 @@ from edgewise.build.nodes.description import (
     File,
     Workload,
 )
+from edgewise.build.nodes.owner import SYSTEM, Owner
 from edgewise.build.nodes.quadlet import options, unit
 from edgewise.build.nodes.quadlet.options import Container, Health
 from edgewise.build.nodes.quadlet.unit import Section, Unit, literal
 from edgewise.build.nodes.versions import Feature, Product, Version, has
 from edgewise.exchange.release import Strategy
 
-UNITS = "etc/containers/systemd"
-MODEL_STORE = "/var/lib/edgewise/models"
-"""Model folders on a device, by digest of their model.json."""
 PIDS = 256
 STOP_TIMEOUT_S = 30
 RELEASE_LABEL, SITE_LABEL = "io.edgewise.release", "io.edgewise.site"
@@ -62,6 +60,7 @@ class Layout:
         address: that the server is reached at on the device; "" for every one.
         grpc: whether its port is published too.
         network: a network of its own instead of Podman's default.
+        owner: whose systemd runs them.
     """
 
     podman: Version
@@ -71,17 +70,22 @@ class Layout:
     port: int = HTTP_PORT
     grpc: bool = False
     network: bool = True
+    owner: Owner = SYSTEM
 
 
 def files(workload: Workload, layout: Layout) -> list[File]:
-    """All files of the face, below the root of the device."""
-    found = [File(path=f"{UNITS}/{one.name}", content=unit.written(one)) for one in units(workload, layout)]
-    return [*found, *cdi_files(workload)]
+    """All files of the face, below the root of the device, or its user's home."""
+    folder = layout.owner.quadlets
+    found = [File(path=f"{folder}/{one.name}", content=unit.written(one)) for one in units(workload, layout)]
+    return [*found, *cdi_files(workload, layout)]
 
 
-def cdi_files(workload: Workload) -> list[File]:
-    """The CDI specification of the workload's accelerator, where no tool of its vendor writes one."""
-    if workload.device is None or not workload.device.nodes:
+def cdi_files(workload: Workload, layout: Layout) -> list[File]:
+    """The CDI specification of the workload's accelerator, where no tool of its vendor writes one.
+
+    A user cannot write where Podman looks for them: its containers are given the device files themselves.
+    """
+    if workload.device is None or not workload.device.nodes or layout.owner.is_user:
         return []
     kind = workload.device.cdi.partition("=")[0].partition("/")[2]
     content = cdi.written(cdi.of_nodes(kind, workload.device.nodes))
@@ -108,7 +112,7 @@ def server(workload: Workload, layout: Layout) -> Container:
         tmpfs=(f"/tmp:rw,nosuid,nodev,noexec,size={TMPFS_BYTES}",),  # noqa: S108 - in the container
         mounts=mounts,
         volumes=volumes,
-        devices=(workload.device.cdi,) if workload.device else (),
+        devices=_devices(workload, layout),
         network="" if layout.in_pod else _network_name(workload, layout),
         ports=() if layout.in_pod else ports(layout),
         pod=f"{workload.name}.pod" if layout.in_pod else "",
@@ -137,11 +141,17 @@ def extraction(workload: Workload, layout: Layout) -> Container:
     )
 
 
+def _devices(workload: Workload, layout: Layout) -> tuple[str, ...]:
+    if workload.device is None:
+        return ()
+    return workload.device.nodes if layout.owner.is_user and workload.device.nodes else (workload.device.cdi,)
+
+
 def _model(workload: Workload, layout: Layout) -> tuple[tuple[str, ...], tuple[str, ...], str]:
     """Mounts, volumes, and where the server finds the model."""
     match workload.strategy:
         case Strategy.EXTERNAL:
-            folder = f"{MODEL_STORE}/{workload.model_digest.replace(':', '/')}"
+            folder = f"{layout.owner.model_store}/{workload.model_digest.replace(':', '/')}"
             return (), (f"{folder}:{MOUNTED}:ro,z",), MOUNTED
         case Strategy.MODELCAR if layout.modelcar is Modelcar.EXTRACT:
             return (), (f"{_volume(workload)}:{MOUNTED}:ro",), MOUNTED
@@ -174,7 +184,7 @@ def _server(workload: Workload, layout: Layout) -> Unit:
                 name="Service",
                 entries=(("Restart", "on-failure"), ("RestartSec", "5"), ("TimeoutStartSec", "900")),
             ),
-            Section(name="Install", entries=(("WantedBy", "multi-user.target"),)),
+            Section(name="Install", entries=(("WantedBy", layout.owner.target),)),
         ),
     )
 
@@ -241,7 +251,7 @@ def _pod(workload: Workload, layout: Layout) -> list[Unit]:
         return []
     network = _network_name(workload, layout)
     own = (
-        ("PodName", workload.name),
+        ("PodName", f"{workload.name}-pod"),  # Podman gives no name twice, be it a pod's or a container's
         *((("Network", network),) if network else ()),
         *(("PublishPort", port) for port in ports(layout)),
     )
@@ -251,7 +261,7 @@ def _pod(workload: Workload, layout: Layout) -> list[Unit]:
             sections=(
                 Section(name="Unit", entries=(("Description", literal(f"Edgewise: pod of {workload.name}")),)),
                 Section(name="Pod", entries=own),
-                Section(name="Install", entries=(("WantedBy", "multi-user.target"),)),
+                Section(name="Install", entries=(("WantedBy", layout.owner.target),)),
             ),
         )
     ]

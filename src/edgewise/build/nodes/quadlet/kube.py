@@ -20,7 +20,7 @@ from edgewise.build.nodes.kubernetes.objects import (
     written,
 )
 from edgewise.build.nodes.quadlet import compose, unit
-from edgewise.build.nodes.quadlet.compose import MODEL_STORE, Layout
+from edgewise.build.nodes.quadlet.compose import Layout
 from edgewise.build.nodes.quadlet.unit import Section, Unit, literal
 from edgewise.exchange.release import Strategy
 
@@ -37,18 +37,31 @@ class Played:
 
 
 def files(workload: Workload, layout: Layout) -> list[File]:
-    """The unit and its YAML, side by side."""
+    """The unit and its YAML, side by side; the YAML's name has the release in it, as the names of other units."""
     made = played(workload, layout)
     return [
-        File(path=f"{compose.UNITS}/{made.unit.name}", content=unit.written(made.unit)),
-        File(path=f"{compose.UNITS}/{workload.name}.yaml", content=written(made.pod)),
-        *compose.cdi_files(workload),
+        File(path=f"{layout.owner.quadlets}/{made.unit.name}", content=unit.written(made.unit)),
+        File(path=f"{layout.owner.quadlets}/{yaml_name(workload)}", content=written(made.pod)),
+        *compose.cdi_files(workload, layout),
     ]
+
+
+def yaml_name(workload: Workload) -> str:
+    """Of the file that the unit plays."""
+    return f"{workload.name}-{workload.short_digest}.yaml"
+
+
+def release_label(workload: Workload) -> str:
+    """What the pod says of its release.
+
+    Podman takes no longer values than 63 characters, in labels and annotations alike: the digest lacks its last digit.
+    """
+    return workload.release.removeprefix("sha256:")[:63]
 
 
 def played(workload: Workload, layout: Layout) -> Played:
     """The unit, and the pod that it plays."""
-    entries = (("Yaml", f"{workload.name}.yaml"), *(("PublishPort", port) for port in compose.ports(layout)))
+    entries = (("Yaml", yaml_name(workload)), *(("PublishPort", port) for port in compose.ports(layout)))
     described = f"Edgewise: {workload.model_name} {workload.model_version} for {workload.site}, {workload.version}"
     made = Unit(
         name=f"{workload.name}.kube",
@@ -56,26 +69,26 @@ def played(workload: Workload, layout: Layout) -> Played:
             Section(name="Unit", entries=(("Description", literal(described)),)),
             Section(name="Kube", entries=entries),
             Section(name="Service", entries=(("Restart", "on-failure"), ("TimeoutStartSec", "900"))),
-            Section(name="Install", entries=(("WantedBy", "multi-user.target"),)),
+            Section(name="Install", entries=(("WantedBy", layout.owner.target),)),
+            unit.of_release(workload.release),
         ),
     )
-    # Podman takes no longer values than 63 characters, in labels and annotations alike: the digest lacks its last digit
-    labels = {compose.RELEASE_LABEL: workload.release.removeprefix("sha256:")[:63], compose.SITE_LABEL: workload.site}
+    labels = {compose.RELEASE_LABEL: release_label(workload), compose.SITE_LABEL: workload.site}
     return Played(
         unit=made,
         pod=Object(
             api_version="v1",
             kind="Pod",
             metadata=Metadata(name=workload.name, labels=labels, annotations=KEPT_INIT),
-            spec=_pod(workload),
+            spec=_pod(workload, layout),
         ),
     )
 
 
-def _pod(workload: Workload) -> PodSpec:
+def _pod(workload: Workload, layout: Layout) -> PodSpec:
     made = pods.pod(workload, pods.Source(claim="unused"))
     if workload.strategy is Strategy.EXTERNAL:
-        folder = f"{MODEL_STORE}/{workload.model_digest.replace(':', '/')}"
+        folder = f"{layout.owner.model_store}/{workload.model_digest.replace(':', '/')}"
         mount = VolumeMount(name=pods.MODEL, mount_path=MOUNTED, read_only=True)
         volume = Volume(name=pods.MODEL, host_path=HostPath(path=folder, type="Directory"))
         made = replace(

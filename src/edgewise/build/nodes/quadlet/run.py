@@ -11,7 +11,6 @@ from edgewise.build.nodes.quadlet.options import Container
 from edgewise.build.nodes.quadlet.unit import Section, Unit, literal, words
 
 PODMAN = "/usr/bin/podman"
-UNITS = "etc/systemd/system"
 
 
 def files(workload: Workload, layout: Layout, *, podman: tuple[str, ...] = (PODMAN,)) -> list[File]:
@@ -21,8 +20,11 @@ def files(workload: Workload, layout: Layout, *, podman: tuple[str, ...] = (PODM
         podman: the program with options of its own, such as --runtime.
     """
     return [
-        *(File(path=f"{UNITS}/{one.name}", content=unit.written(one)) for one in units(workload, layout, podman)),
-        *compose.cdi_files(workload),
+        *(
+            File(path=f"{layout.owner.services}/{one.name}", content=unit.written(one))
+            for one in units(workload, layout, podman)
+        ),
+        *compose.cdi_files(workload, layout),
     ]
 
 
@@ -33,9 +35,9 @@ def units(workload: Workload, layout: Layout, podman: tuple[str, ...] = (PODMAN,
     ]
     found = []
     if extracts:
-        found.append(_service(compose.extraction(workload, layout), workload, podman, oneshot=True))
+        found.append(_service(compose.extraction(workload, layout), workload, layout, podman, oneshot=True))
     needed = tuple(f"{compose.model_name(workload)}.service" for _ in extracts)
-    return [*found, _service(compose.server(workload, layout), workload, podman, needed=needed)]
+    return [*found, _service(compose.server(workload, layout), workload, layout, podman, needed=needed)]
 
 
 def argv(container: Container, podman: tuple[str, ...] = (PODMAN,), *, detached: bool = True) -> list[str]:
@@ -48,12 +50,14 @@ def argv(container: Container, podman: tuple[str, ...] = (PODMAN,), *, detached:
 def _service(
     container: Container,
     workload: Workload,
+    layout: Layout,
     podman: tuple[str, ...],
     *,
     oneshot: bool = False,
     needed: tuple[str, ...] = (),
 ) -> Unit:
     described = f"Edgewise: {container.name} for {workload.site}, {workload.version}"
+    online = "" if layout.owner.is_user else "network-online.target"  # a user's systemd knows no such target
     remove = words([*podman, "rm", "--volumes", "--force", "--ignore", container.name])
     kind = (
         (("Type", "oneshot"), ("RemainAfterExit", "yes")) if oneshot else (("Type", "notify"), ("NotifyAccess", "all"))
@@ -67,8 +71,8 @@ def _service(
                 name="Unit",
                 entries=(
                     ("Description", literal(described)),
-                    ("Wants", "network-online.target"),
-                    ("After", " ".join(("network-online.target", *needed))),
+                    *((("Wants", online),) if online else ()),
+                    *((("After", after),) if (after := " ".join(filter(None, (online, *needed)))) else ()),
                     *(("Requires", name) for name in needed),
                     ("RequiresMountsFor", "%t/containers"),
                     ("StartLimitIntervalSec", "600"),
@@ -89,6 +93,6 @@ def _service(
                     ("TimeoutStartSec", "900"),
                 ),
             ),
-            Section(name="Install", entries=(("WantedBy", "multi-user.target"),)),
+            Section(name="Install", entries=(("WantedBy", layout.owner.target),)),
         ),
     )

@@ -1,7 +1,8 @@
 """Unit files as values: sections with keys in order, written and read as systemd and Podman's generator do.
 
 `word` and `literal` are the two ways into a unit: a word of a command line or of a list, and a value that is taken as
-it stands. Both let nothing through that would end the line, and neither lets systemd expand anything.
+it stands. Both let nothing through that would end the line, and neither lets systemd expand anything but `HOME` where a
+path begins with it.
 """
 
 import re
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 
 from edgewise.errors import BadNodeFile
 
+HOME = "%h"
+"""How units call the home of the user whose systemd runs them."""
 _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./$\[\]-]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 
@@ -46,6 +49,11 @@ class Unit:
         return next((one for one in self.sections if one.name == name), Section(name=name, entries=()))
 
 
+def of_release(digest: str) -> Section:
+    """A section that systemd and Podman pass over: it says whose unit this is, and of which release."""
+    return Section(name="X-Edgewise", entries=(("Release", literal(f"io.edgewise.release={digest}")),))
+
+
 def literal(text: str) -> str:
     """`text` as a value that is taken as it stands; specifiers of systemd are escaped.
 
@@ -54,7 +62,7 @@ def literal(text: str) -> str:
     """
     if _CONTROL.search(text) or text.endswith("\\") or text != text.strip():
         raise BadNodeFile(f"{text!r} cannot stand in a unit file", hint="leave out control characters and outer spaces")
-    return text.replace("%", "%%")
+    return _escaped(text)
 
 
 def word(text: str) -> str:
@@ -65,11 +73,17 @@ def word(text: str) -> str:
     """
     if _CONTROL.search(text):
         raise BadNodeFile(f"{text!r} cannot stand in a unit file", hint="leave out control characters")
-    text = text.replace("%", "%%").replace("$", "$$")
+    text = _escaped(text).replace("$", "$$")
     if _PLAIN.fullmatch(text):
         return text
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
+
+
+def _escaped(text: str) -> str:
+    """`text` with systemd's specifiers escaped, but for the home that a path begins with."""
+    in_home = text.startswith(f"{HOME}/")
+    return f"{HOME if in_home else ''}{text[len(HOME) * in_home :].replace('%', '%%')}"
 
 
 def words(texts: Sequence[str]) -> str:
