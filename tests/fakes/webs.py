@@ -28,6 +28,7 @@ class Webs(ThreadingHTTPServer):
         fails: how many requests are answered by 500.
         loses: how many writes are done and not answered.
         conditions: whether conditions are kept.
+        deletes: whether deleting is granted.
         authorization: what a web root wants in that header; "" for nothing.
         collections: folders that are there; None where a PUT makes its own.
         tag: the entity tag of a content.
@@ -43,6 +44,7 @@ class Webs(ThreadingHTTPServer):
         self.fails = 0
         self.loses = 0
         self.conditions = True
+        self.deletes = True
         self.authorization = ""
         self.collections: set[str] | None = None
         self.tag: Callable[[bytes], str] = strong
@@ -90,6 +92,13 @@ class _Answers(BaseHTTPRequestHandler):
             status = self._written(content)
         if status is not None:
             self._say(status)
+
+    def do_DELETE(self) -> None:
+        if self._begun() is None:
+            return
+        if self.server.deletes:
+            self.server.files.pop(self.path, None)
+        self._say(204 if self.server.deletes else 403)
 
     def do_MKCOL(self) -> None:
         if self._begun() is None:

@@ -16,7 +16,7 @@ import httpx
 
 from edgewise.core.releases.asked import FIRST_WAIT_S, ask, refused
 from edgewise.core.releases.web import meanwhile
-from edgewise.errors import TreeUnreachable
+from edgewise.errors import NotAllowed, TreeUnreachable
 
 TIMEOUT_S = 30.0
 PRECONDITION_FAILED = 412
@@ -26,7 +26,8 @@ ALREADY_THERE = 405
 """What MKCOL says of a folder that is."""
 TAG_TRIES = 5
 """Apache's tags are weak for a second after a file was written."""
-PROBE = "edgewise-conditions.json"
+PROBE, PROBES = "edgewise-conditions.json", 3
+"""Another publisher may take the probe away between our two writes: such a one is made again."""
 ALONE = "EDGEWISE_WEB_ALONE"
 
 
@@ -110,16 +111,22 @@ class WebRoot:
             TreeUnreachable: it is not, and nobody said that there is one publisher alone.
         """
         if self._conditions is None:
-            answers = [self._put(PROBE, {"If-None-Match": "*"}, b"{}") for _ in range(2)]
-            if not answers[-1].is_success and answers[-1].status_code != PRECONDITION_FAILED:
-                raise refused(answers[-1], f"PUT to {self}")
-            self._conditions = answers[-1].status_code == PRECONDITION_FAILED
+            self._conditions = any(self._refuses_what_is_there() for _ in range(PROBES))
         if not self._conditions and not self._alone:
             raise TreeUnreachable(
                 f"{self} does not understand conditional writes (If-None-Match), so that two who publish would mix",
                 hint=f"set {ALONE}=1 where nobody else ever publishes there",
             )
         return self._conditions
+
+    def _refuses_what_is_there(self) -> bool:
+        """Whether the second of two equal writes is refused; what was written for it is taken away again."""
+        answers = [self._put(PROBE, {"If-None-Match": "*"}, b"{}") for _ in range(2)]
+        if not answers[-1].is_success and answers[-1].status_code != PRECONDITION_FAILED:
+            raise refused(answers[-1], f"PUT to {self}")
+        with contextlib.suppress(NotAllowed, TreeUnreachable):  # it stays where deleting is not granted
+            self._ask("DELETE", PROBE, {})
+        return answers[-1].status_code == PRECONDITION_FAILED
 
     def _tag(self, path: str, old: bytes) -> str:
         """The strong tag of `path`, which is `old`; "" where there is none and one publisher alone.

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from securesystemslib.exceptions import Error as SigningFailed
 from securesystemslib.signer import CryptoSigner, Key
-from tuf.api.metadata import DelegatedRole, Delegations, Root, Snapshot, Targets, Timestamp
+from tuf.api.exceptions import RepositoryError
+from tuf.api.metadata import DelegatedRole, Delegations, Metadata, Root, Snapshot, Targets, Timestamp
 
 from edgewise.core.releases import keys, roles
 from edgewise.core.releases.keys import Keyring
@@ -46,6 +48,9 @@ def found(
 ) -> Keyring:
     """Make keys in `folder`, and a tree at `web` that they sign; the keys.
 
+    Until the timestamp stands, nobody can follow the tree: whoever was interrupted before goes on, with the keys that
+    are there.
+
     Args:
         passphrase: of all keys; "": they are not locked.
         root_keys, root_threshold: how many keys the root has, and how many of them must sign the next root.
@@ -59,7 +64,7 @@ def found(
             f"{root_threshold} of {root_keys} root keys cannot sign", hint="a threshold is from 1 to their number"
         )
     names = {site: paths.role_of(site) for site in sites}
-    if web.read(paths.TIMESTAMP) is not None or (folder / TRUSTED_ROOT).exists():
+    if web.read(paths.TIMESTAMP) is not None or not _is_begun(web, folder):
         raise BadKey(
             f"there is a tree at {web}, or a {TRUSTED_ROOT} in {folder}, already",
             hint="other keys: edgewise keys rotate; another site: edgewise keys site NAME",
@@ -67,7 +72,7 @@ def found(
     ring = Keyring(folder, lambda _: passphrase)
 
     def made(name: str) -> CryptoSigner:
-        signer = keys.make(folder, name, passphrase)
+        signer = keys.made_or_left(folder, name, passphrase)
         ring.add(signer)
         return signer
 
@@ -95,6 +100,11 @@ def delegate(delegations: Delegations, site: str, signing: Sequence[Key], thresh
     delegations.keys = {keyid: key for keyid, key in delegations.keys.items() if keyid in used}
 
 
+def _is_begun(web: Web, folder: Path) -> bool:
+    """Whether the trusted root in `folder`, if there is one, is that of a tree at `web` whose founding has begun."""
+    return not (folder / TRUSTED_ROOT).exists() or root_of(folder) == web.read(paths.versioned(roles.ROOT, 1))
+
+
 def _root(signers: Sequence[CryptoSigner], threshold: int) -> Root:
     root = Root(version=1, consistent_snapshot=True)
     for signer in signers:
@@ -114,7 +124,24 @@ def _write(
         meta[f"{role}.json"] = pen.put(Targets(), role, [targets], after=0)
     named = pen.put(Snapshot(meta=meta), roles.SNAPSHOT, [root], after=0)
     if not web.create(paths.versioned(roles.ROOT, 1), trusted):
-        raise meanwhile(web)
+        trusted = _left(web, root)
     atomic.write(folder / TRUSTED_ROOT, trusted)
     timestamp = pen.signed(Timestamp(version=1, snapshot_meta=named), roles.TIMESTAMP, [root])
     web.swap(paths.TIMESTAMP, None, timestamp)
+
+
+def _left(web: Web, root: Root) -> bytes:
+    """The first root that an interrupted founding has left, if it says what `root` says.
+
+    Raises:
+        PublishedMeanwhile: it is another's.
+    """
+    content = web.read(paths.versioned(roles.ROOT, 1)) or b""
+    try:
+        found = Metadata[Root].from_bytes(content)
+        root.verify_delegate(roles.ROOT, found.signed_bytes, found.signatures)
+    except (RepositoryError, SigningFailed) as error:
+        raise meanwhile(web) from error
+    if (found.signed.keys, found.signed.roles) != (root.keys, root.roles):
+        raise meanwhile(web)
+    return content

@@ -43,6 +43,31 @@ def make(folder: Path, name: str, passphrase: str) -> CryptoSigner:
     return CryptoSigner(made)
 
 
+def made_or_left(folder: Path, name: str, passphrase: str) -> CryptoSigner:
+    """The key `name` in `folder`: made now, or left there by a run that was interrupted before anything used it.
+
+    Raises:
+        BadKey: what is there is not opened by `passphrase`, or is not locked where it should be.
+        StoreFull, StoreUnusable: it could not be written or read.
+    """
+    path = folder / f"{name}.key"
+    if not path.exists():
+        return make(folder, name, passphrase)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise atomic.explain(error, path) from error
+    left = None
+    if (b"ENCRYPTED" in content) == bool(passphrase):
+        left = _opened(name, str(path), content, lambda _: passphrase)
+    if left is None:
+        raise BadKey(
+            f"there is a key at {path} already, of another kind or not locked in the same way",
+            hint="keys are never overwritten: move it away, or run this as it was run first",
+        )
+    return left
+
+
 class Keyring:
     """The private keys that are at hand.
 

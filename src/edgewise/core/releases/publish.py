@@ -91,15 +91,15 @@ def with_release(there: dict[str, Entry], digest: str, size_bytes: int, *, at_on
 
 
 def add_site(desk: Desk, site: str, passphrase: str) -> None:
-    """Make a key for `site`, and let it sign for the site from now on.
+    """Make a key for `site`, and let it sign for the site from now on. Who was interrupted goes on with the same key.
 
     Raises:
-        BadKey: the site is there already.
+        BadKey: the site is there already, or another key of its name.
     """
     role = paths.role_of(site)
     if role in desk.read().sites:
         raise BadKey(f"there is a site {site} already", hint=f"another key for it: edgewise keys rotate {role}")
-    signer = keys.make(desk.keyring.folder, role, passphrase)
+    signer = keys.made_or_left(desk.keyring.folder, role, passphrase)
     desk.keyring.add(signer)
     desk.change(lambda tree: change.with_site(tree, site, [signer.public_key]))
 

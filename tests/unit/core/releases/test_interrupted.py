@@ -2,14 +2,18 @@
 
 import errno
 import multiprocessing
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from edgewise.core.releases import publish
+from edgewise.core.releases import keys, publish
+from edgewise.core.releases.found import found
+from edgewise.core.releases.keys import Keyring
 from edgewise.core.releases.rotate import key_ids, rotate
-from edgewise.errors import Busy, EdgewiseError, PublishedMeanwhile, StoreFull, StoreUnusable
+from edgewise.core.releases.web import Folder
+from edgewise.errors import BadKey, Busy, EdgewiseError, PublishedMeanwhile, StoreFull, StoreUnusable
 from fakes.dying_disk import DyingDisk, Killed
 from fakes.releases import Releases
 
@@ -76,9 +80,6 @@ def test_old_or_new_at_every_write(tmp_path: Path, work: Work, code: int | None)
                 (digest,) = offers
                 assert digest == first or work is offering
                 assert device.release(digest)[0].version in ("1", "2")
-        if "site-gate" not in made.desk().read().sites:
-            # A key that signs nothing yet is left by whoever was stopped, and no key is ever overwritten.
-            (made.keys / "site-gate.key").unlink(missing_ok=True)
         made.keyring = type(made.keyring)(made.keys, lambda _: "")
         work(made)
         with made.follower(here / "device") as device:
@@ -90,10 +91,57 @@ def test_old_or_new_at_every_write(tmp_path: Path, work: Work, code: int | None)
     assert at > 5
 
 
-def publish_many(folder: str, name: str, codes: "multiprocessing.Queue[list[str]]") -> None:
-    from edgewise.core.releases.keys import Keyring
-    from edgewise.core.releases.web import Folder
+def test_a_founding_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
+    def make(here: Path) -> Releases:
+        return Releases.make(here, "press-line", root_keys=1, root_threshold=1)
 
+    for at in range(1, MOST_WRITES):
+        here = tmp_path / f"{at}"
+        disk = DyingDisk(at, errno.ENOSPC if at % 2 else None)
+        founded = True
+        with pytest.MonkeyPatch.context() as patch:
+            disk.install(patch)
+            try:
+                make(here)
+            except (Killed, StoreFull):
+                founded = False
+        there = {path.name: path.read_bytes() for path in here.glob("keys/*.key")}
+        if not (here / "tree/metadata/timestamp.json").exists():
+            assert not founded
+            make(here)
+        assert {name: (here / "keys" / name).read_bytes() for name in there} == there, "no key is made twice"
+        made = Releases(Folder(here / "tree"), here / "keys", Keyring(here / "keys", lambda _: ""), "press-line")
+        with made.follower(here / "device") as device:
+            assert device.follow().offers == {}
+        with pytest.raises(BadKey, match="already"):
+            make(here)
+        if not disk.reached:
+            break
+    else:
+        pytest.fail(f"more than {MOST_WRITES} writes")
+    assert at > 20
+
+
+def test_a_founding_goes_on_with_no_other_s_keys(tmp_path: Path) -> None:
+    Releases.make(tmp_path / "other", "press-line")
+    with pytest.raises(BadKey, match="already"):
+        found(Folder(tmp_path / "tree"), tmp_path / "other/keys", ("press-line",), "", now_s=time.time())
+    keys.make(tmp_path / "keys", "root-1", "")
+    with pytest.raises(BadKey, match="not locked in the same way"):
+        found(Folder(tmp_path / "tree"), tmp_path / "keys", ("press-line",), "a passphrase", now_s=time.time())
+    keys.make(tmp_path / "locked", "root-1", "another")
+    with pytest.raises(BadKey, match="does not open"):
+        found(Folder(tmp_path / "tree"), tmp_path / "locked", ("press-line",), "a passphrase", now_s=time.time())
+    (tmp_path / "tree/metadata").mkdir(parents=True)
+    left = tmp_path / "tree/metadata/1.root.json"
+    for content in (b"{}", (tmp_path / "other/keys/root.json").read_bytes()):
+        left.write_bytes(content)
+        with pytest.raises(PublishedMeanwhile):
+            found(Folder(tmp_path / "tree"), tmp_path / "keys", ("press-line",), "", now_s=time.time())
+    assert not (tmp_path / "tree/metadata/timestamp.json").exists()
+
+
+def publish_many(folder: str, name: str, codes: "multiprocessing.Queue[list[str]]") -> None:
     here = Path(folder)
     made = Releases(Folder(here / "tree"), here / "keys", Keyring(here / "keys", lambda _: ""), "press-line")
     said = []

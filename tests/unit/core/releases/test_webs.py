@@ -11,7 +11,7 @@ from edgewise.core.releases.bucket import Bucket, Credentials
 from edgewise.core.releases.dav import WebRoot
 from edgewise.errors import NotAllowed, PublishedMeanwhile, TreeUnreachable
 from fakes.releases import Releases
-from fakes.webs import KEY, SECRET, Webs, serving, weak
+from fakes.webs import KEY, SECRET, Webs, _Answers, serving, weak
 
 WAIT_S = 0.01
 SITE = "press-line"
@@ -134,6 +134,39 @@ def test_a_server_without_conditions_is_refused(server: Webs, tmp_path: Path) ->
     server.conditions = False
     with place(server.kind, server.address) as web, pytest.raises(TreeUnreachable):
         Releases.make(tmp_path, SITE, web=web)
+
+
+def test_what_proves_a_server_is_taken_away_again(server: Webs, tmp_path: Path) -> None:
+    with place(server.kind, server.address) as web:
+        Releases.make(tmp_path, SITE, web=web)
+    assert server.files
+    assert not [path for path in server.files if "conditions" in path]
+
+
+def test_it_stays_where_deleting_is_not_granted(server: Webs, tmp_path: Path) -> None:
+    server.deletes = False
+    with place(server.kind, server.address) as web:
+        releases = Releases.make(tmp_path, SITE, web=web)
+        releases.publish(releases.release("1"))
+    assert len([path for path in server.files if "conditions" in path]) == 1
+
+
+def test_another_who_takes_it_away_meanwhile_is_no_proof(
+    server: Webs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken_away = []
+
+    def written(self: _Answers, content: bytes) -> int | None:
+        status = real(self, content)
+        if "conditions" in self.path and len(taken_away) < 2:
+            taken_away.append(server.files.pop(self.path))
+        return status
+
+    real = _Answers._written
+    monkeypatch.setattr(_Answers, "_written", written)
+    with place(server.kind, server.address) as web:
+        Releases.make(tmp_path, SITE, web=web)
+    assert len(taken_away) == 2
 
 
 def test_folders_that_a_web_root_wants_first_are_made(root: Webs, tmp_path: Path) -> None:
