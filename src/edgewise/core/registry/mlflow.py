@@ -4,6 +4,7 @@ Versions keep their numbers as names. Aliases, tags and descriptions come along;
 become its metrics, and the run its lineage. Files stay where MLflow has them: an artifact names their address.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -48,11 +49,16 @@ def read(address: str, token: str = "") -> Iterator[Found]:
     heads = {"Authorization": f"Bearer {token}"} if token else {}
     with httpx.Client(base_url=address.rstrip("/"), headers=heads, timeout=PATIENCE_S) as client:
         for model in _pages(client, "registered-models/search", "registered_models", {}):
-            quoted = _text(model, "name").replace("'", "\\'")
-            wanted = {"filter": f"name='{quoted}'"}
-            versions = tuple(_pages(client, "model-versions/search", "model_versions", wanted))
+            name = _text(model, "name")
+            pages = _pages(client, "model-versions/search", "model_versions", {"filter": _named(name)})
+            versions = tuple(one for one in pages if one.get("name") == name)
             ids = {one["run_id"] for one in versions if one.get("run_id")}
             yield Found(model=model, versions=versions, runs={name: _run(client, name) for name in sorted(ids)})
+
+
+def _named(name: str) -> str:
+    """MLflow's filter for the versions of `name`. It knows two kinds of quotes and no escapes: "" lets all through."""
+    return next((f"name={quote}{name}{quote}" for quote in "'\"" if quote not in name), "")
 
 
 def keep(connection: Connection, found: Found, address: str, *, now_ms: int) -> Imported:
@@ -76,7 +82,8 @@ def keep(connection: Connection, found: Found, address: str, *, now_ms: int) -> 
 def _keep_version(connection: Connection, model: str, given: Document, found: Found, address: str, now_ms: int) -> bool:
     """True where the version is new."""
     run = found.runs.get(given.get("run_id") or "", {})
-    metrics = {str(one["key"]): float(one["value"]) for one in run.get("data", {}).get("metrics") or ()}
+    said = {str(one["key"]): float(one["value"]) for one in run.get("data", {}).get("metrics") or ()}
+    metrics = {key: value for key, value in said.items() if math.isfinite(value)}  # MLflow keeps NaN; nothing finds it
     tags = _tags(given)
     if given.get("run_id"):
         tags["training_run"] = f"{address.rstrip('/')}#run/{given['run_id']}"

@@ -12,7 +12,9 @@ from edgewise.core.database.engine import Database
 from edgewise.core.registry import mlflow, search
 from edgewise.errors import BadImport, NotFound
 
-RUN = {"info": {"run_id": "r1"}, "data": {"metrics": [{"key": "accuracy", "value": 0.97, "step": 0, "timestamp": 1}]}}
+METRICS = [{"key": "accuracy", "value": 0.97, "step": 0, "timestamp": 1}, {"key": "loss", "value": "NaN", "step": 0}]
+RUN = {"info": {"run_id": "r1"}, "data": {"metrics": METRICS}}
+BOTH = 'it\'s "both"'
 VERSIONS = [
     {
         "name": "it's",
@@ -32,6 +34,7 @@ MODELS = [
         "aliases": [{"alias": "champion", "version": "2"}],
     },
     {"name": "empty"},
+    {"name": BOTH},
 ]
 
 
@@ -40,14 +43,17 @@ class Double(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
-        asked = {key: values[0] for key, values in parse_qs(parts.query).items()}
+        asked = {key: values[0] for key, values in parse_qs(parts.query, keep_blank_values=True).items()}
         at, code = int(asked.get("page_token", "0")), 200
         answer: dict[str, object]
         match parts.path.removeprefix("/api/2.0/mlflow/"):
             case "registered-models/search":
-                answer = {"registered_models": MODELS[at : at + 1], "next_page_token": "1" if at == 0 else ""}
-            case "model-versions/search" if asked["filter"] == "name='it\\'s'":
+                more = str(at + 1) if at + 1 < len(MODELS) else ""
+                answer = {"registered_models": MODELS[at : at + 1], "next_page_token": more}
+            case "model-versions/search" if asked["filter"] == 'name="it\'s"':
                 answer = {"model_versions": VERSIONS[at : at + 2]} | ({"next_page_token": "2"} if at == 0 else {})
+            case "model-versions/search" if not asked["filter"]:
+                answer = {"model_versions": [{"name": BOTH, "version": "1"}, *VERSIONS]}
             case "model-versions/search":
                 answer = {}
             case "runs/get" if asked["run_id"] == "r1":
@@ -85,11 +91,11 @@ def take(database: Database, address: str) -> list[tuple[str, int, int]]:
 
 
 def test_everything_comes_once(database: Database, server: str) -> None:
-    assert take(database, server) == [("it's", 3, 0), ("empty", 0, 0)]
-    assert take(database, server) == [("it's", 0, 3), ("empty", 0, 0)]
+    assert take(database, server) == [("it's", 3, 0), ("empty", 0, 0), (BOTH, 1, 0)]
+    assert take(database, server) == [("it's", 0, 3), ("empty", 0, 0), (BOTH, 0, 1)]
     with database.reading() as connection:
         found = search.version(connection, "it's", "champion")
-        assert [one.name for one in search.listed_models(connection).models] == ["empty", "it's"]
+        assert [one.name for one in search.listed_models(connection).models] == ["empty", "it's", BOTH]
     assert (found.name, found.metrics, found.training_run) == ("2", {"accuracy": 0.97}, f"{server}#run/r1")
     assert [one.uri for one in found.artifacts] == ["s3://models/2"]
 
