@@ -15,6 +15,7 @@ import tritonclient.grpc.aio as over_grpc_aio
 import tritonclient.http as over_http
 import tritonclient.http.aio as over_http_aio
 from google.protobuf import descriptor_pb2
+from grpc_tools import protoc
 from tritonclient.utils import InferenceServerException
 
 from edgewise.edge.serve.grpc import descriptors
@@ -225,7 +226,6 @@ def test_a_full_queue_says_when_to_come_back(skins: Skins):
 
 
 def test_our_reading_of_the_interface_is_protoc_s(tmp_path: Path):
-    protoc = pytest.importorskip("grpc_tools.protoc")
     (tmp_path / "inference.proto").write_text(descriptors.text())
     out = tmp_path / "set"
     assert protoc.main(["protoc", f"-I{tmp_path}", f"--descriptor_set_out={out}", "inference.proto"]) == 0
