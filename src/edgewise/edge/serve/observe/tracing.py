@@ -6,6 +6,7 @@ client's `traceparent` (W3C Trace Context) is the parent. Sampling, headers, nam
 own variables say (OTEL_TRACES_SAMPLER, OTEL_SERVICE_NAME, …); exporters speak OTLP over HTTP.
 """
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from edgewise.edge.serve.tensors import Request, Response
 
 SCOPE = "edgewise.edge.serve"
 SERVICE = "edgewise"
+CLOSE_S = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,16 +44,24 @@ class Exporting:
 
 
 def exporting(environment: Mapping[str, str]) -> Exporting:
-    """Providers as OpenTelemetry's variables say; nothing is registered globally."""
+    """Providers as OpenTelemetry's variables say; nothing is registered globally.
+
+    Seeing them off ends after `CLOSE_S`: by itself it would wait half a minute for a collector that does not answer,
+    and whoever stops a server kills it by then.
+    """
     resource = Resource.create({} if environment.get("OTEL_SERVICE_NAME") else {"service.name": SERVICE})
-    spans = TracerProvider(resource=resource)
+    spans = TracerProvider(resource=resource, shutdown_on_exit=False)
     spans.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-    records = LoggerProvider(resource=resource)
+    records = LoggerProvider(resource=resource, shutdown_on_exit=False)
     records.add_log_record_processor(BatchLogRecordProcessor(OTLPLogExporter()))
 
     def close() -> None:
-        spans.shutdown()
-        records.shutdown()
+        ends_s = time.monotonic() + CLOSE_S
+        closing = [threading.Thread(target=one.shutdown, daemon=True) for one in (spans, records)]
+        for thread in closing:
+            thread.start()
+        for thread in closing:
+            thread.join(max(0.0, ends_s - time.monotonic()))
 
     return Exporting(
         tracer=spans.get_tracer(SCOPE, __version__), logger=records.get_logger(SCOPE, __version__), close=close
