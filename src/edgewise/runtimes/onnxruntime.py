@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 
-from edgewise.runtimes.protocol import Fixed
+from edgewise.runtimes.protocol import Fixed, NotText
 from edgewise.runtimes.samples import Array
 
 _LEVELS = {
@@ -35,9 +35,12 @@ class _Session:
         self._session = session
         self._inputs = [tensor.name for tensor in session.get_inputs()]
         self._outputs = [tensor.name for tensor in session.get_outputs()]
+        self._texts = [tensor.name for tensor in session.get_inputs() if tensor.type == "tensor(string)"]
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         feed = dict(zip(self._inputs, inputs, strict=True))
+        for name in self._texts:
+            feed[name] = _text(feed[name], name)
         outputs: list[Array] = self._session.run(self._outputs, feed)
         return outputs
 
@@ -46,6 +49,8 @@ class _Session:
 
         Saves some microseconds a call. Raises whatever the runtime raises where outputs have other shapes each time.
         """
+        if self._texts:
+            raise TypeError("text has no memory of its own that could be bound")
         session, binding = self._session, self._session.io_binding()
         given = [ort.OrtValue.ortvalue_from_numpy(np.array(array)) for array in inputs]
         made = [ort.OrtValue.ortvalue_from_numpy(np.array(array)) for array in self.run(inputs)]
@@ -62,6 +67,17 @@ class _Session:
             return [view.copy() for view in views]
 
         return run
+
+
+def _text(array: Array, name: str) -> Array:
+    """`array` with str for bytes: of bytes ONNX Runtime would make the text that Python shows of them."""
+    made = np.empty(array.shape, np.object_)
+    for index, element in enumerate(array.flat):
+        try:
+            made.flat[index] = element.decode() if isinstance(element, bytes) else element
+        except UnicodeDecodeError as error:
+            raise NotText(f"element {index} of the text input {name} is not UTF-8: {error.reason}") from error
+    return made
 
 
 def load(path: Path, *, threads: int, options: Mapping[str, str], fixed: Fixed) -> _Session:

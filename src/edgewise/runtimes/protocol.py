@@ -6,6 +6,7 @@ runs.
 """
 
 import importlib
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,10 @@ class Fixed:
     axes: Mapping[str, int]
 
 
+class NotText(ValueError):
+    """An element of a text input that is not UTF-8; says which."""
+
+
 class Session(Protocol):
     """A loaded model, ready to run."""
 
@@ -37,10 +42,14 @@ class Session(Protocol):
 
         Args:
             inputs: C-contiguous arrays of the shapes that the session was loaded with, in the dtypes of
-                the model as given (a quantised model's own conversions happen inside).
+                the model as given (a quantised model's own conversions happen inside). Text is an object array of
+                bytes in UTF-8, or of str.
 
         Returns:
             Arrays that belong to the caller until the next call.
+
+        Raises:
+            NotText: text is not UTF-8.
         """
 
 
@@ -75,6 +84,12 @@ def versions() -> dict[RuntimeName, str]:
         except installed.PackageNotFoundError:
             continue
     return found
+
+
+def version_in_use(runtime: RuntimeName) -> str:
+    """The version of `runtime` as the package that was imported says it; "" where none was."""
+    module = sys.modules.get(PACKAGES[runtime].replace("-", "_"))
+    return str(getattr(module, "__version__", "")).partition("-")[0]
 
 
 def loader(runtime: RuntimeName) -> Load:

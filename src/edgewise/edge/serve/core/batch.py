@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from edgewise.edge.serve.core.ticket import Ticket
-from edgewise.edge.serve.faults import Fault, ModelFailed
+from edgewise.edge.serve.faults import BadRequest, Fault, ModelFailed
+from edgewise.runtimes.protocol import NotText
 from edgewise.runtimes.samples import Array
 
 Run = Callable[[Sequence[Array]], Sequence[Array]]
@@ -32,6 +33,8 @@ def outcomes(run: Run, tickets: Sequence[Ticket]) -> list[Outcome]:
 def _alone(run: Run, inputs: Sequence[Array]) -> Outcome:
     try:
         return run(inputs)
+    except NotText as error:
+        return BadRequest(str(error))
     except (Exception, SystemExit) as error:  # whatever a runtime raises, or a Python step that wants to leave
         words = " ".join(str(error).split())[:MAX_WORDS] or type(error).__name__
         return ModelFailed(f"the model failed on this input: {words}")

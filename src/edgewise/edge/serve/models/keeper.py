@@ -6,6 +6,7 @@ fails, what served before serves on.
 """
 
 import asyncio
+import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -46,6 +47,10 @@ class Entry:
     estimate_bytes: int = 0
 
 
+def _told(line: str) -> None:
+    sys.stderr.write(f"edgewise: {line}\n")
+
+
 class Keeper:
     """The models of the server; see `edge.serve.contract.Models`.
 
@@ -55,7 +60,7 @@ class Keeper:
         limit_bytes: ceiling for the resident memory of the process; None for none.
         arrived: called with what was loaded, before anything else may happen to it.
         retire: awaited with what shall leave memory, until nothing runs on it any more.
-
+        tell: called with a line for whoever reads the log.
     """
 
     def __init__(
@@ -68,6 +73,7 @@ class Keeper:
         limit_bytes: int | None = None,
         load: Load = load_folder,
         rss_bytes: Callable[[], int] = memory.rss_bytes,
+        tell: Callable[[str], None] = _told,
     ) -> None:
         self._places = places
         self._digest = digest
@@ -76,6 +82,7 @@ class Keeper:
         self._rss_bytes = rss_bytes
         self._arrived = arrived
         self._retire = retire
+        self._tell = tell
         self._entries: dict[str, dict[str, Entry]] = {}
         self._serving: dict[str, str] = {}
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="loader")
@@ -149,7 +156,7 @@ class Keeper:
     def index(self) -> list[IndexEntry]:
         """Every version that is known, by name and then by age; and folders that cannot be read."""
         known = [
-            IndexEntry(name=name, version=version, state=_state(entry), reason=entry.reason)
+            IndexEntry(name=name, version=version, state=_state(entry), reason=_reason(entry))
             for name, versions in sorted(self._entries.items())
             for version, entry in sorted(versions.items(), key=lambda item: repository.age(item[0]))
         ]
@@ -302,6 +309,8 @@ class Keeper:
     def _take_over(self, entry: Entry, loaded: LoadedModel) -> None:
         entry.loaded, entry.reason, entry.used_s = loaded, "", time.monotonic()
         entry.estimate_bytes = loaded.memory_bytes
+        if loaded.caveat:
+            self._tell(f"{loaded.name} {loaded.version}: {loaded.caveat}")
         self._arrived(loaded)
 
     async def _into_memory(self, folder: Folder, entry: Entry, *, evict: bool, beside: str = "") -> LoadedModel:
@@ -371,6 +380,11 @@ def _ended(entry: Entry, task: asyncio.Task[LoadedModel]) -> None:
     entry.loading = None
     if not task.cancelled():
         task.exception()  # who waited has it; nobody waiting is no fault
+
+
+def _reason(entry: Entry) -> str:
+    """Why it is not ready; of one that is, what of it is not as it was measured."""
+    return entry.reason or (entry.loaded.caveat if entry.loaded is not None else "")
 
 
 def _state(entry: Entry) -> str:

@@ -16,7 +16,7 @@ from edgewise.edge.serve.models.rows import Rows
 from edgewise.edge.serve.models.sessions import Sessions, Shapes
 from edgewise.errors import BadModel
 from edgewise.nouns import RuntimeName, ServedModel, Signature, Tensor
-from edgewise.runtimes import golden
+from edgewise.runtimes import golden, protocol
 from edgewise.runtimes.golden import Examples
 from edgewise.runtimes.samples import Array
 
@@ -39,6 +39,7 @@ class LoadedModel:
         why: why rows run together or do not, one sentence.
         load_s: how long it took to load, warm, prove and probe.
         memory_bytes: by how much the process grew meanwhile; an estimate.
+        caveat: what of it is not as it was measured, one sentence; "" where everything is.
     """
 
     name: str
@@ -55,6 +56,7 @@ class LoadedModel:
     why: str = ""
     load_s: float = 0.0
     memory_bytes: int = 0
+    caveat: str = ""
     staged: Staged | None = None
 
     def run(self, inputs: Sequence[Array]) -> Sequence[Array]:
@@ -104,8 +106,23 @@ def _loaded(folder: Folder, staged: Staged) -> LoadedModel:
         why=part.curve.why,
         delay_bound_s=model.delay_bound_ms / 1e3,
         threads=part.threads,
+        caveat=other_versions(model),
         staged=staged,
     )
+
+
+def other_versions(model: ServedModel, in_use: Callable[[RuntimeName], str] = protocol.version_in_use) -> str:
+    """A sentence where `model` runs by another version of a runtime than the one that was measured; else "".
+
+    Args:
+        in_use: the version of a runtime here, "" where nobody knows.
+    """
+    every = [step.configuration for step in model.steps if step.configuration is not None] or [model.configuration]
+    pairs = {(one.runtime, one.version, in_use(one.runtime)) for one in every if one.version}
+    told = [
+        f"{runtime} {here}, measured was {runtime} {there}" for runtime, there, here in pairs if here not in ("", there)
+    ]
+    return f"it runs by {'; '.join(sorted(told))}" if told else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
