@@ -514,6 +514,12 @@ class EngineFailed(EdgewiseError):
         self.code = code
 
 
+class AgentUnfit(EdgewiseError):
+    """New code of the agent cannot do its work with what the device has."""
+
+    exit_code = 86
+
+
 class NoRollback(EdgewiseError):
     """There is no earlier release on this device."""
 

@@ -136,12 +136,12 @@ class Device:
             self.process.wait(PATIENCE_S)
         self._end_orphans()
 
-    def start(self, *, mortal: int = 0) -> None:
-        """Start its agent; `mortal`: it is killed after so many lines of its journal."""
+    def start(self, *, mortal: str = "") -> None:
+        """Start its agent; `mortal`: it is killed right after the line of this event, see mortal_agent.py."""
         log = (self.root / "agent.log").open("ab")
         command = [sys.executable, "-P", "-m", "edgewise.edge.agent", str(self.root), self._described]
         if mortal:
-            command = [sys.executable, str(Path(__file__).with_name("mortal_agent.py")), str(self.root), str(mortal)]
+            command = [sys.executable, str(Path(__file__).with_name("mortal_agent.py")), str(self.root), mortal]
         self.process = subprocess.Popen(command, stdout=log, stderr=log)
         log.close()
 

@@ -81,7 +81,7 @@ def test_only_one_door_starts_processes_and_only_one_writes_to_the_store():
     allowed = {
         "subprocess": {
             "flow/deploy/ssh.py", "edge/agent/servers.py", "edge/agent/podman.py", "edge/top/beside.py",
-            "build/tools.py", "runtimes/child.py",
+            "edge/agent/launch.py", "build/tools.py", "runtimes/child.py",
         },
         "os.fsync": {"store/atomic.py"},
     }  # fmt: skip

@@ -12,10 +12,11 @@ CONTAINED = "edgewise.flow.deploy.contained"
 def run(root: RootFlag = None) -> None:
     """Follow the site's releases on this device, until it is stopped.
 
-    The process becomes `python -m edgewise.edge.agent`, which is smaller than this command.
+    The process becomes `python -m edgewise.edge.agent`, which is smaller than this command: the code that the release
+    brings, where it brings an agent, else what is installed.
     """
     where = folder(root)
     enrolled(where)
     sys.stdout.flush()
-    argv = [sys.executable, "-P", "-m", "edgewise.edge.agent", str(where), CONTAINED]
+    argv = [sys.executable, "-P", "-m", "edgewise.edge.agent.launch", str(where), CONTAINED]
     os.execv(sys.executable, argv)  # noqa: S606

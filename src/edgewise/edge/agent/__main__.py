@@ -9,7 +9,7 @@ import signal
 import sys
 from pathlib import Path
 
-from edgewise.edge.agent import control, settings
+from edgewise.edge.agent import control, launch, settings
 from edgewise.edge.agent.agent import Agent
 from edgewise.edge.agent.backend import Backend, Way
 from edgewise.edge.agent.disk import Disk
@@ -27,6 +27,8 @@ def main(root: Path, described: str = "") -> int:
                 signal.signal(number, lambda *_: agent.stop())
             control.listen(agent.disk.run, agent.tell)
             agent.run()
+        if agent.renewed:
+            launch.again(root, described)
     except EdgewiseError as error:
         sys.stderr.write(f"error: {error.message}\n" + (f"hint: {error.hint}\n" if error.hint else ""))
         return error.exit_code

@@ -18,7 +18,7 @@ from typing import Any
 from uuid import uuid4
 
 from edgewise import __version__
-from edgewise.edge.agent import backend, health, machine, notify, outbox, schedule, servers, settings, status
+from edgewise.edge.agent import backend, health, machine, notify, outbox, own, schedule, servers, settings, status
 from edgewise.edge.agent.backend import Backend, Running, Way
 from edgewise.edge.agent.disk import Disk
 from edgewise.edge.agent.figures import Tally
@@ -76,7 +76,8 @@ class Agent:
         self._sending, self._to_send = threading.Lock(), False
         self._starting = ""
         self._polling = self._looking = False
-        self._told_to_fetch = False
+        self._told_to_fetch = self._renewing = False
+        self.renewed = False
         self._running: list[Running] = []
         self._remembering = threading.Lock()
 
@@ -86,7 +87,10 @@ class Agent:
         return self.journal.state
 
     def run(self) -> None:
-        """Work until `stop`; then end the servers, which answer first what is under way."""
+        """Work until `stop`; then end the servers, which answer first what is under way.
+
+        Where `renewed` is true afterwards, they serve on: other code is to run in this process, and takes over.
+        """
         self._wake()
         notify.tell("READY=1")
         try:
@@ -104,9 +108,12 @@ class Agent:
                     found()
                 self._tick()
         finally:
-            notify.tell("STOPPING=1")
-            self._end(self._candidate)
-            self._end(self._serving)
+            if self.renewed and self._public is not None:
+                servers.hand_on(self._public, self.settings.listen)
+            elif not self.renewed:
+                notify.tell("STOPPING=1")
+                self._end(self._candidate)
+                self._end(self._serving)
 
     def stop(self) -> None:
         """Let `run` come to its end. From any thread, and from a signal."""
@@ -134,6 +141,8 @@ class Agent:
     def tell(self, what: str, release: str = "") -> None:
         """A person's word: fetch, apply, rollback, retry. What a person says does not wait for a window."""
         kinds = {"apply": E.TOLD_APPLY, "rollback": E.TOLD_BACK, "retry": E.TOLD_RETRY}
+        if what == "retry":
+            own.forgive(self.disk.root)
         if what in kinds:
             self.events.put(Event(kind=kinds[what], release=release))
         if what in ("fetch", "apply", "retry"):
@@ -479,12 +488,45 @@ class Agent:
         self._failures = 0 if offered is not None else self._failures + 1
         self._poll_at_s = self._clock_s() + schedule.wait_s(self.settings.poll_s, self._failures, random.random())  # noqa: S311
         if offered is not None:
+            self._renew()
             self.happen(offered)
             if self.state.phase is Phase.HOLDING and not offered.hold:
                 self.happen(Event(kind=E.TOLD_APPLY))
         else:
             notify.tell(f"STATUS={reason}")
         self._aside(self._send)
+
+    def _renew(self) -> None:
+        """A poll was answered: this code works. Then take the agent that the kept release brings, if it is another."""
+        if self.renewed:
+            return
+        with contextlib.suppress(EdgewiseError):
+            own.confirm(self.disk.root, own.running(self.disk.root))
+            settled = self.state.phase is Phase.SERVING and self.state.server is Server.UP
+            if settled and not self._renewing and own.wanted(self.disk.root, self.disk.read(self.state.booted)):
+                self._renewing = True
+                self._aside(self._prepare, self.state.booted)
+
+    def _prepare(self, release: str) -> None:
+        """Lay the agent of `release` out and check it, beside this one."""
+        root, agent = self.disk.root, ""
+        with contextlib.suppress(EdgewiseError):
+            wanted = own.wanted(root, self.disk.read(release))
+            self._outside("lay_out_agent", ASK_S, agent=wanted)
+            if reason := own.unfit(root, wanted):
+                own.refuse(root, wanted, reason)
+            else:
+                agent = wanted
+
+        def then() -> None:
+            self._renewing = False
+            if agent and self.state.phase is Phase.SERVING and self.state.booted == release:
+                with contextlib.suppress(EdgewiseError):
+                    own.begin(root, agent, self.settings.agent_bound_s)
+                    self.renewed = True
+                    self.stop()
+
+        self.events.put(then)
 
     def _collect(self) -> None:
         with contextlib.suppress(EdgewiseError):

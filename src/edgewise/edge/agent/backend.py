@@ -147,4 +147,4 @@ def parts(made: Release, containers: str) -> tuple[Part, ...]:
         Way.CONTAINER: (PartKind.MODEL, PartKind.IMAGE),
         Way.SYSTEM: (PartKind.SYSTEM,),
     }[way(made, containers)]
-    return tuple(part for part in made.parts if part.kind in kinds)
+    return tuple(part for part in made.parts if part.kind in (*kinds, PartKind.AGENT))

@@ -100,7 +100,12 @@ class Disk:
         with contextlib.suppress(OSError):
             for path in list(self.releases.iterdir()):
                 if path.name not in kept:
-                    away = self.releases / f"{atomic.TEMPORARY_PREFIX}gone-{path.name[-64:]}"
-                    with contextlib.suppress(OSError):
-                        path.replace(away)  # never half a release under its name
-                    shutil.rmtree(away, ignore_errors=True)
+                    discard(path)
+
+
+def discard(folder: Path) -> None:
+    """Remove `folder`, which is never half there under its name."""
+    away = folder.with_name(f"{atomic.TEMPORARY_PREFIX}gone-{folder.name[-64:]}")
+    with contextlib.suppress(OSError):
+        folder.replace(away)
+    shutil.rmtree(away, ignore_errors=True)

@@ -4,9 +4,11 @@ The agent's own process talks to nobody outside. What a hostile mirror can do to
 holds no socket of the server and ends when it is done.
 """
 
+import io
 import os
 import platform
 import shutil
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,10 +17,10 @@ from uuid import uuid4
 import httpx
 
 from edgewise import __version__
-from edgewise.edge.agent import backend, deltas, outbox, pace
+from edgewise.edge.agent import backend, deltas, outbox, own, pace
 from edgewise.edge.agent.backend import Way
 from edgewise.edge.agent.deltas import Deltas
-from edgewise.edge.agent.disk import Disk
+from edgewise.edge.agent.disk import Disk, discard
 from edgewise.errors import BadMessage, NotTrusted, RegistryUnreachable, StoreFull, WrongBytes
 from edgewise.exchange import enrolment, offer, receipt, signing
 from edgewise.exchange.follow import Follower
@@ -32,7 +34,7 @@ from edgewise.store.blobs import digest_of, digest_of_file
 from edgewise.store.oci import gc as collecting
 from edgewise.store.oci import place
 from edgewise.store.oci.copy import copy
-from edgewise.store.oci.documents import Manifest
+from edgewise.store.oci.documents import Descriptor, Manifest
 from edgewise.store.oci.layout import Layout
 from edgewise.store.oci.place import Place
 
@@ -98,10 +100,41 @@ def fetch(
     raise failure
 
 
+def lay_out_agent(root: str, agent: str) -> None:
+    """Lay the code of `agent` out, whose blobs are here: the files of wheels, and other files as they are titled.
+
+    Raises:
+        WrongBytes: it is no artifact of code.
+    """
+    disk = Disk(Path(root))
+    folder = disk.root / own.FOLDER / agent
+    if folder.is_dir():
+        return
+    layout = Layout(disk.root / "store")
+    manifest = place.document(layout, layout.resolve(f"sha256:{agent}"))
+    if not isinstance(manifest, Manifest):
+        raise WrongBytes(f"{agent} is no artifact of an agent")
+    temporary = folder.with_name(f"{atomic.TEMPORARY_PREFIX}{uuid4().hex}")
+    for layer in manifest.layers:
+        content = b"".join(layout.fetch(layer))
+        title = _title(layer)
+        if title.endswith(".whl"):
+            with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                for one in archive.infolist():
+                    if not one.is_dir():
+                        atomic.write(temporary / _plain(one.filename, agent), archive.read(one))
+        else:
+            atomic.write(temporary / _plain(title, agent), content)
+    atomic.settle_folder(temporary, folder)
+
+
 def collect(root: str, needed: list[str], containers: str) -> None:
     """Remove releases and blobs that nothing needs."""
     disk = Disk(Path(root))
     disk.collect(frozenset(needed))
+    for folder in (disk.root / own.FOLDER).glob("*"):
+        if folder.name not in own.needed(disk.root):
+            discard(folder)
     layout = Layout(disk.root / "store")
     kept = {part.digest for one in disk.whole() for part in backend.parts(disk.read(one), containers)}
     for name in list(layout.references()):
@@ -228,14 +261,23 @@ def _lay_out_model(disk: Disk, part: Part, folder: Path) -> None:
     if not isinstance(manifest, Manifest):
         raise WrongBytes(f"{part.digest} is no artifact of a model")
     for layer in manifest.layers:
-        name = next((layer.annotations[key] for key in NAMES if layer.annotations.get(key)), "")
-        if not name or name.startswith("/") or any(piece in ("", ".", "..") for piece in name.split("/")):
-            raise WrongBytes(f"a file of {part.digest} is called {name!r}")
-        target = folder / name
+        target = folder / _plain(_title(layer), part.digest)
         target.parent.mkdir(parents=True, exist_ok=True)
         for _ in layout.fetch(layer):  # hashed to its end: what was right when it came may have rotted
             pass
         _linked(layout.blobs.path(layer.digest), target)
+
+
+def _title(layer: Descriptor) -> str:
+    """What the file of an artifact is called."""
+    return next((layer.annotations[key] for key in NAMES if layer.annotations.get(key)), "")
+
+
+def _plain(name: str, whole: str) -> str:
+    """`name`, if it is one of a file below the folder of `whole`."""
+    if not name or any(piece in ("", ".", "..") for piece in name.split("/")):
+        raise WrongBytes(f"a file of {whole} is called {name!r}")
+    return name
 
 
 def _linked(blob: Path, target: Path) -> None:
@@ -260,4 +302,13 @@ def _check(folder: Path, made: Release) -> None:
 
 
 if __name__ == "__main__":
-    answer.serve({"follow": follow, "fetch": fetch, "enrol": enrol, "report": report, "collect": collect})
+    answer.serve(
+        {
+            "follow": follow,
+            "fetch": fetch,
+            "enrol": enrol,
+            "report": report,
+            "collect": collect,
+            "lay_out_agent": lay_out_agent,
+        }
+    )

@@ -25,16 +25,34 @@ from edgewise.exchange.release import Release
 from edgewise.store import atomic
 
 MODULE = "edgewise.edge.serve"
+HANDED_ON = "EDGEWISE_PUBLIC_SOCKET"
 BACKLOG = 1024
 LOG_BYTES = 1 << 20
 
 
+def hand_on(public: socket.socket, address: str) -> None:
+    """Leave `public`, which listens at `address`, open to the program that this process becomes.
+
+    Of two sockets at one address, that which closes takes with it whom it has not answered yet.
+    """
+    public.set_inheritable(True)
+    os.environ[HANDED_ON] = f"{public.detach()} {address}"
+
+
 def listening(address: str) -> socket.socket:
-    """The public socket at HOST:PORT.
+    """The public socket at HOST:PORT; the one that was handed on, where it is there.
 
     Raises:
         BadConfiguration: it cannot be had.
     """
+    number, _, there = os.environ.pop(HANDED_ON, "").partition(" ")
+    if there:
+        with contextlib.suppress(OSError):
+            found = socket.socket(fileno=int(number))
+            found.set_inheritable(False)
+            if there == address:
+                return found
+            found.close()
     host, _, port = address.rpartition(":")
     bare = host.removeprefix("[").removesuffix("]")
     made = socket.socket(socket.AF_INET6 if ":" in bare else socket.AF_INET, socket.SOCK_STREAM)

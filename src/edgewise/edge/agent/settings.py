@@ -31,6 +31,7 @@ class Settings:
         steady_s: how long a server must be up for its restarts to be forgotten.
         containers: "auto" runs a release in a container where it has no model as files, "always" where it has an image
             of a server, "never".
+        agent_bound_s: how long the agent that a release brings may take from each start to its first answered poll.
         podman: the program that runs them, with options of its own.
     """
 
@@ -47,6 +48,7 @@ class Settings:
     steady_s: float = 60.0
     containers: str = "auto"
     podman: tuple[str, ...] = ("podman",)
+    agent_bound_s: float = 600.0
 
     def minutes(self) -> list[tuple[int, int]]:
         """The windows, in minutes of the day."""
@@ -92,7 +94,10 @@ def read(root: Path) -> Settings:
             ("containers", made.containers in ("auto", "always", "never")),
             *((name, _are_windows(getattr(made, name))) for name in ("windows", "download_windows")),
             ("bandwidth_bytes_per_s", made.bandwidth_bytes_per_s == 0 or _is_positive(made.bandwidth_bytes_per_s)),
-            *((name, _is_positive(getattr(made, name))) for name in ("poll_s", "report_s", "ready_s", "steady_s")),
+            *(
+                (name, _is_positive(getattr(made, name)))
+                for name in ("poll_s", "agent_bound_s", "report_s", "ready_s", "steady_s")
+            ),
         )
         if not good
     ]
