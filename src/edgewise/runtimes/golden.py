@@ -17,8 +17,8 @@ from typing import IO
 import numpy as np
 
 from edgewise.errors import BadModel, GoldenMissed
-from edgewise.nouns import Golden, Signature
 from edgewise.runtimes.samples import Array
+from edgewise.served_nouns import Golden, Signature
 
 LIMIT_BYTES = 256 << 20
 LIMIT_ARRAYS = 256

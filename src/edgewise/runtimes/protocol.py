@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Protocol
 
 from edgewise.errors import MissingDependency
-from edgewise.nouns import ModelFormat, RuntimeName
 from edgewise.runtimes.samples import Array
+from edgewise.served_nouns import ModelFormat, RuntimeName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

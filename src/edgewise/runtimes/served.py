@@ -11,7 +11,7 @@ from dataclasses import asdict
 from typing import Any
 
 from edgewise.errors import BadModel
-from edgewise.nouns import (
+from edgewise.served_nouns import (
     Golden,
     ModelFile,
     RuntimeConfiguration,

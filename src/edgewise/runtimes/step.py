@@ -20,8 +20,8 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import numpy as np
 
 from edgewise.errors import BadModel
-from edgewise.nouns import Signature, Tensor
 from edgewise.runtimes.samples import Array
+from edgewise.served_nouns import Signature, Tensor
 
 Function = Callable[..., Any]
 _TYPE = re.compile(r"(?:([^:\[\]]+):)?\s*([a-z]+[0-9]*)\s*\[([^\[\]]*)\]")

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edgewise.nouns import RuntimeName
 from edgewise.runtimes import protocol
 from edgewise.runtimes.answer import serve
 from edgewise.runtimes.samples import Array, joined, read_samples, write_arrays
+from edgewise.served_nouns import RuntimeName
 
 NS_PER_MS = 1e6
 

@@ -8,6 +8,11 @@ import os
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy comes: half of the start-up is its threads
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
+import gc
+
+if __name__ == "__main__":
+    gc.disable()  # what is imported and loaded is no garbage; `server.py` looks through it once, and enables it
+
 import sys
 from collections.abc import Sequence
 

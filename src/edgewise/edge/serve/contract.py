@@ -10,8 +10,8 @@ from typing import Protocol
 
 from edgewise.edge.serve.faults import Fault
 from edgewise.edge.serve.tensors import Request, Response
-from edgewise.nouns import Signature
 from edgewise.runtimes.samples import Array
+from edgewise.served_nouns import Signature
 
 
 class Loaded(Protocol):

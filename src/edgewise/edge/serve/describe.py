@@ -7,7 +7,7 @@ import numpy as np
 from edgewise import __version__
 from edgewise.edge.serve.contract import Loaded, Models
 from edgewise.edge.serve.tensors import DATATYPES
-from edgewise.nouns import Tensor
+from edgewise.served_nouns import Tensor
 
 SERVER = "edgewise"
 VERSION = __version__

@@ -78,6 +78,7 @@ class Server:
             grpc = self._options.grpc not in self._options.later
             say({"ready": True, **await self._accept(http, grpc=grpc)})
             memory.give_back()
+            gc.enable()
             gc.freeze()  # what is there now stays: the collector need not look at it for every few requests
             await self._until_stopped()
         finally:

@@ -3,13 +3,14 @@
 import subprocess
 import sys
 
-HEAVY = ["numpy.random", "numpy.ma", "importlib.metadata", "pydantic", "onnx", "grpc", "opentelemetry"]
+HEAVY = ["numpy.random", "numpy.ma", "importlib.metadata", "pydantic", "onnx", "grpc", "hpack", "email",
+         "opentelemetry", "edgewise.nouns"]  # fmt: skip
 PROGRAM = f"""
 import sys
 import numpy as np
 import edgewise.edge.serve.__main__
 from edgewise.edge.serve.models import probe
-from edgewise.nouns import Signature, Tensor
+from edgewise.served_nouns import Signature, Tensor
 rows = Signature(inputs=(Tensor(name="x", dtype="float32", shape=("n", 3)),),
                  outputs=(Tensor(name="y", dtype="float32", shape=("n", 3)),))
 probe.probed(lambda inputs: [inputs[0] * 2], [np.ones((1, 3), np.float32)], rows,

@@ -7,8 +7,8 @@ import numpy as np
 
 from edgewise.edge.serve.faults import BadRequest
 from edgewise.edge.serve.tensors import DATATYPES, DTYPES, Request
-from edgewise.nouns import Signature, Tensor
 from edgewise.runtimes.samples import Array
+from edgewise.served_nouns import Signature, Tensor
 
 UNKNOWN_RANK = ("...",)
 

@@ -1,6 +1,7 @@
 """Answers as bytes: heads, documents and faults."""
 
 import math
+import time
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from types import MappingProxyType
@@ -39,6 +40,8 @@ _LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() 
 UNAUTHENTICATED = b'WWW-Authenticate: Bearer realm="edgewise"\r\n'
 _JOINED_BYTES = 64 << 10
 """Smaller answers are copied into one piece: a system call with many pieces costs more than that."""
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -82,6 +85,14 @@ def head(status: int, size_bytes: int, *, content_type: bytes = JSON, headers: b
 def whole(status: int, body: bytes, *, content_type: bytes = JSON, headers: bytes = b"") -> Answer:
     """An answer whose body is one piece."""
     return Answer(head(status, len(body), content_type=content_type, headers=headers), (body,), len(body))
+
+
+def date(at_s: float) -> bytes:
+    """The Date header's line. Names of days and months are English whatever the locale."""
+    now = time.gmtime(at_s)
+    day, month = _DAYS[now.tm_wday], _MONTHS[now.tm_mon - 1]
+    clock = f"{now.tm_hour:02}:{now.tm_min:02}:{now.tm_sec:02}"
+    return f"Date: {day}, {now.tm_mday:02} {month} {now.tm_year} {clock} GMT\r\n".encode()
 
 
 def document(value: object, status: int = 200) -> Answer:

@@ -18,8 +18,8 @@ from edgewise.edge.serve.http import numbers
 from edgewise.edge.serve.http.answers import Piece
 from edgewise.edge.serve.parameters import Parameter
 from edgewise.edge.serve.tensors import DTYPES
-from edgewise.nouns import Tensor
 from edgewise.runtimes.samples import Array
+from edgewise.served_nouns import Tensor
 
 _KEPT_PLANS, _KEPT_BYTES = 256, 2048
 _CHECKED = ("BYTES", "BOOL")

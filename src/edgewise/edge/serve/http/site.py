@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import email.utils
 import ssl
 import time
 import traceback
@@ -87,7 +86,7 @@ class Site:
     def tick(self) -> None:
         """Look after the connections, and again in a moment."""
         now = time.monotonic()
-        self.date = f"Date: {email.utils.formatdate(usegmt=True)}\r\n".encode()
+        self.date = answers.date(time.time())
         with contextlib.suppress(RuntimeError):  # made outside of a loop: in tests
             self._watch = asyncio.get_running_loop().call_later(LOOK_S, self.tick)
         for connection in [one for one in self.connections if one.late_s < now]:

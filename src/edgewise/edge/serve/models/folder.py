@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import IO
 
 from edgewise.errors import BadModel, NotFound, WrongBytes
-from edgewise.nouns import ModelFile, ServedModel
 from edgewise.runtimes import served
+from edgewise.served_nouns import ModelFile, ServedModel
 
 CHUNK_BYTES = 1 << 20
 

@@ -15,10 +15,10 @@ from edgewise.edge.serve.models.probe import Near, batched, probed
 from edgewise.edge.serve.models.rows import Rows
 from edgewise.edge.serve.models.sessions import Sessions, Shapes
 from edgewise.errors import BadModel
-from edgewise.nouns import RuntimeName, ServedModel, Signature, Tensor
 from edgewise.runtimes import golden, protocol
 from edgewise.runtimes.golden import Examples
 from edgewise.runtimes.samples import Array
+from edgewise.served_nouns import RuntimeName, ServedModel, Signature, Tensor
 
 PLATFORMS = {
     RuntimeName.ONNXRUNTIME: "onnxruntime_onnx",

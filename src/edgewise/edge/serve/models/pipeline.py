@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from edgewise.edge.serve.models.folder import Staged
 from edgewise.errors import BadModel
-from edgewise.nouns import ServedModel, ServedStep, Tensor
 from edgewise.runtimes import step as steps
 from edgewise.runtimes.samples import Array
+from edgewise.served_nouns import ServedModel, ServedStep, Tensor
 
 Run = Callable[[Sequence[Array]], Sequence[Array]]
 

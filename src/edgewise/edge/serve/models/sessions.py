@@ -10,10 +10,10 @@ from pathlib import Path
 
 from edgewise.edge.serve.models.probe import timed
 from edgewise.errors import BadModel
-from edgewise.nouns import RuntimeConfiguration, RuntimeName, Signature
 from edgewise.runtimes import protocol
 from edgewise.runtimes.protocol import Fixed, Session
 from edgewise.runtimes.samples import Array
+from edgewise.served_nouns import RuntimeConfiguration, RuntimeName, Signature
 
 FREE_AXES = (RuntimeName.ONNXRUNTIME,)
 """Runtimes whose sessions take any size of an axis that is not fixed."""
