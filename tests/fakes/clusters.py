@@ -1,6 +1,11 @@
-"""A double of a Kubernetes API over HTTP: discovery, get, server-side apply with dry runs; it keeps what is sent."""
+"""A double of a Kubernetes API over HTTP: discovery, get, list, server-side apply with dry runs and managers of fields.
+
+It keeps what is sent, and refuses as a server would what is no clean server-side apply: another type of content, no
+field manager, a body that is not the path's object, that the schemas do not take, or with what only the server may say.
+"""
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +16,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import yaml
 
+from edgewise.build.nodes.kubernetes.validate import validate
+from edgewise.build.nodes.versions import Version
+
+DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 KINDS = {
     "v1": [
         ("Namespace", "namespaces", False),
@@ -27,10 +36,25 @@ KINDS = {
 }
 
 
+APPLY = "application/apply-patch+yaml"
+SERVERS_OWN = {"managedFields", "resourceVersion", "uid", "creationTimestamp", "generation", "generateName", "selfLink"}
+Leaf = tuple[str, ...]
+
+
+def leaves(value: Any, path: Leaf = ()) -> Iterator[tuple[Leaf, Any]]:
+    """Fields that have managers of their own, with their values; lists are taken as one."""
+    if isinstance(value, dict) and value:
+        for key, inner in value.items():
+            yield from leaves(inner, (*path, key))
+    else:
+        yield path, value
+
+
 class Double:
     """A cluster that keeps objects by their paths.
 
     Attributes:
+        managers: who owns which field, by path of the object.
         sent: method, path, query and body of every request that is no discovery.
         ready: whether what serves becomes ready.
         refused: answers by path, as (code, message), instead of taking what is applied.
@@ -42,6 +66,7 @@ class Double:
         self.sent: list[tuple[str, str, dict[str, list[str]], Any, str]] = []
         self.ready = True
         self.refused: dict[str, tuple[int, str]] = {}
+        self.managers: dict[str, dict[Leaf, str]] = {}
         self.token = ""
 
     def applied(self) -> list[str]:
@@ -53,18 +78,66 @@ class Double:
         if found := self._discovery(path):
             return 200, found
         self.sent.append((method, path, query, body, kind))
+        if method == "GET" and self._is_list(path):
+            inside = [one for name, one in self.objects.items() if name.startswith(f"{path}/")]
+            return 200, {"kind": "List", "items": inside}
         if method == "GET":
             return (200, self.objects[path]) if path in self.objects else _status(404, f"{path} not found")
+        if wrong := self._unclean(path, query, body, kind):
+            return _status(400, wrong)
         if path in self.refused:
             return _status(*self.refused[path])
         space = path.split("/namespaces/")[1].split("/")[0] if "/namespaces/" in path else ""
         if space and not path.endswith(f"/namespaces/{space}") and f"/api/v1/namespaces/{space}" not in self.objects:
             return _status(404, f'namespaces "{space}" not found')
+        manager = query["fieldManager"][0]
+        if conflict := self._conflict(path, body, manager, force=query.get("force") == ["true"]):
+            return _status(409, conflict)
         made = {**self.objects.get(path, {}), **body, "status": self._state(body)}
         made["metadata"] = {**body["metadata"], "generation": 1, "uid": "1", "managedFields": [{"manager": "edgewise"}]}
         if "dryRun" not in query:
             self.objects[path] = made
+            self.managers.setdefault(path, {}).update({leaf: manager for leaf, _ in leaves(body)})
         return 200, made
+
+    def given(self, path: str, body: Any, manager: str) -> None:
+        """Let somebody else's object be there already."""
+        self.objects[path] = body
+        self.managers[path] = {leaf: manager for leaf, _ in leaves(body)}
+
+    def _unclean(self, path: str, query: dict[str, list[str]], body: Any, kind: str) -> str:
+        """Why a server would not take the request as a server-side apply; "" where it would."""
+        if kind != APPLY or not query.get("fieldManager"):
+            return f"{kind} by {query.get('fieldManager')} is no server-side apply"
+        metadata = body.get("metadata", {})
+        space = path.split("/namespaces/")[1].split("/")[0] if "/namespaces/" in path else ""
+        wanted = (
+            metadata.get("name"),
+            metadata.get("namespace", metadata.get("name") if body["kind"] == "Namespace" else ""),
+        )
+        if wanted != (path.rpartition("/")[2], space):
+            return f"the object is {wanted}, and the path {path}"
+        if said := SERVERS_OWN & set(metadata) or ({"status"} & set(body)):
+            return f"only the server says {sorted(said)}"
+        if not DNS_LABEL.fullmatch(metadata["name"]):
+            return f"{metadata['name']} is no DNS label"
+        return "; ".join(fault.reason for fault in validate([("body", body)], Version(1, 33)))
+
+    def _conflict(self, path: str, body: Any, manager: str, *, force: bool) -> str:
+        owned = self.managers.get(path, {})
+        there = dict(leaves(self.objects.get(path, {})))
+        lost = [
+            (leaf, owned[leaf])
+            for leaf, value in leaves(body)
+            if owned.get(leaf, manager) != manager and there.get(leaf) != value
+        ]
+        if force or not lost:
+            return ""
+        fields = ", ".join(f'conflict with "{who}": .{".".join(leaf)}' for leaf, who in lost)
+        return f"Apply failed with {len(lost)} conflict{'s' if len(lost) > 1 else ''}: {fields}"
+
+    def _is_list(self, path: str) -> bool:
+        return any(path.endswith(f"/{plural}") for rows in self.kinds.values() for _, plural, spaced in rows if spaced)
 
     def _state(self, body: Any) -> Any:
         up = "True" if self.ready else "False"

@@ -75,9 +75,12 @@ def test_the_second_time_only_what_changes_is_shown(tmp_path: Path, kubeconfig: 
 def test_what_is_somebody_else_s_is_told_before_anything_is_sent(
     tmp_path: Path, kubeconfig: Path, double: Double, capfd
 ):
-    double.objects[SPACE] = {"kind": "Namespace", "metadata": {"name": "edgewise-press-line"}}
+    double.given(SPACE, {"kind": "Namespace", "metadata": {"name": "edgewise-press-line"}}, "kubectl-create")
     path = "/apis/serving.kserve.io/v1beta1/namespaces/edgewise-press-line/inferenceservices/meter-reader"
-    double.objects[path] = {"kind": "InferenceService", "metadata": {"labels": {"app": "theirs"}}}
+    double.objects[path] = {
+        "kind": "InferenceService",
+        "metadata": {"name": "meter-reader", "labels": {"app": "theirs"}},
+    }
     assert put(tmp_path, kubeconfig, "--yes") == 91
     said = capfd.readouterr().err
     assert "Namespace edgewise-press-line, InferenceService edgewise-press-line/meter-reader" in said
@@ -86,11 +89,60 @@ def test_what_is_somebody_else_s_is_told_before_anything_is_sent(
     assert {query["force"][0] for method, _, query, _, _ in double.sent if method == "PATCH"} == {"true"}
 
 
-def test_a_field_that_somebody_else_owns_is_a_conflict(tmp_path: Path, kubeconfig: Path, double: Double, capfd):
-    double.refused[SPACE] = (409, "conflict with kubectl using v1: .metadata.labels.app")
+def test_a_field_that_somebody_else_owns_is_a_conflict_and_nothing_is_applied(
+    tmp_path: Path, kubeconfig: Path, double: Double, capfd
+):
+    assert put(tmp_path, kubeconfig, "--yes") == 0
+    path = "/apis/policy/v1/namespaces/edgewise-press-line/poddisruptionbudgets/meter-reader"
+    there = double.objects[path]
+    there["spec"]["maxUnavailable"] = 2
+    double.managers[path][("spec", "maxUnavailable")] = "kubectl-edit"
+    applied = len(double.applied())
+    assert put(tmp_path, kubeconfig, "--yes", given=release(version="meter-reader 8")) == 91
+    said = capfd.readouterr().err
+    assert 'PodDisruptionBudget meter-reader: Apply failed with 1 conflict: conflict with "kubectl-edit"' in said
+    assert ".spec.maxUnavailable" in said
+    assert "--adopt" in said
+    assert len(double.applied()) == applied  # the dry run of all of them comes first
+    assert put(tmp_path, kubeconfig, "--yes", "--adopt", given=release(version="meter-reader 8")) == 0
+    assert double.managers[path][("spec", "maxUnavailable")] == "edgewise"
+
+
+def test_a_field_that_somebody_else_added_is_left_to_them(tmp_path: Path, kubeconfig: Path, double: Double):
+    assert put(tmp_path, kubeconfig, "--yes") == 0
+    path = "/api/v1/namespaces/edgewise-press-line/services/meter-reader-metrics"
+    double.objects[path]["metadata"]["labels"]["team"] = "line-3"
+    double.managers[path][("metadata", "labels", "team")] = "kubectl-label"
+    assert put(tmp_path, kubeconfig, "--yes") == 0
+
+
+def test_a_namespace_with_what_is_somebody_else_s_is_told_with_what_is_in_it(
+    tmp_path: Path, kubeconfig: Path, double: Double, capfd
+):
+    double.given(SPACE, {"kind": "Namespace", "metadata": {"name": "edgewise-press-line"}}, "kubectl-create")
+    for name in ("shop", "till"):
+        one = {"kind": "Service", "metadata": {"name": name}}
+        double.given(f"{SPACE}/services/{name}", one, "helm")
     assert put(tmp_path, kubeconfig, "--yes") == 91
-    assert "conflict with kubectl" in capfd.readouterr().err
-    assert double.objects == {}
+    assert "; in the namespace are Service shop, Service till" in capfd.readouterr().err
+    assert [one for one in double.sent if one[0] == "PATCH"] == []
+
+
+def test_the_double_refuses_what_is_no_clean_apply(double: Double):
+    """So that what the other tests send is one."""
+    good = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "a", "labels": {"x": "y"}}}
+    asked = {"fieldManager": ["edgewise"]}
+    path, kind = "/api/v1/namespaces/a", "application/apply-patch+yaml"
+    assert double.answer("PATCH", path, asked, good, kind)[0] == 200
+    for query, body, content in (
+        (asked, good, "application/merge-patch+json"),
+        ({}, good, kind),
+        (asked, good | {"metadata": {"name": "b"}}, kind),
+        (asked, good | {"metadata": {"name": "a", "uid": "1"}}, kind),
+        (asked, good | {"status": {}}, kind),
+        (asked, good | {"metadata": {"name": "a", "labls": {}}}, kind),
+    ):
+        assert double.answer("PATCH", path, query, body, content)[0] == 400
 
 
 def test_what_the_cluster_does_not_take_is_told_in_its_words(tmp_path: Path, kubeconfig: Path, double: Double, capfd):

@@ -81,6 +81,11 @@ class Cluster:
         """
         return self._asked("get", one, codes=(404,))
 
+    def beside(self, one: Json) -> list[Json]:
+        """All objects of the kind and namespace of `one`; none where the cluster does not let us see them."""
+        found = self._asked("get", one, codes=(403, 404), every=True)
+        return [] if found is None else list(found.get("items") or ())
+
     def apply(self, one: Json, *, dry_run: bool, force: bool = False) -> Json:
         """Apply `one` by the server; the object as it is then, or would be.
 
@@ -103,10 +108,12 @@ class Cluster:
         assert found is not None
         return found
 
-    def _asked(self, method: str, one: Json, codes: Sequence[int] = (), **params: Json) -> Json | None:
+    def _asked(
+        self, method: str, one: Json, codes: Sequence[int] = (), *, every: bool = False, **params: Json
+    ) -> Json | None:
         what = f"{one['kind']} {one['metadata']['name']}"
         try:
-            path = self._path(one)
+            path = self._path(one, every=every)
             said = self._client.request(method, path, serialize=False, _request_timeout=REQUEST_S, **params)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise self._unreachable(error) from error
@@ -116,7 +123,7 @@ class Cluster:
             raise self._refused(error, what) from error
         return json.loads(said.data)
 
-    def _path(self, one: Json) -> str:
+    def _path(self, one: Json, *, every: bool = False) -> str:
         try:
             kind = self._client.resources.get(api_version=one["apiVersion"], kind=one["kind"])
         except ResourceNotFoundError as error:
@@ -124,7 +131,8 @@ class Cluster:
                 f"the cluster has no {one['kind']} ({one['apiVersion']})", hint=_BROUGHT_BY.get(one["kind"], "")
             ) from error
         metadata = one["metadata"]
-        return str(kind.path(name=metadata["name"], namespace=metadata.get("namespace")))
+        name = None if every else metadata["name"]
+        return str(kind.path(name=name, namespace=metadata.get("namespace")))
 
     def _unreachable(self, error: Exception) -> NodeUnreachable:
         return NodeUnreachable(f"{self.host} does not answer: {error}"[:500], hint="kubectl version says more")

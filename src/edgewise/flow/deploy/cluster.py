@@ -23,6 +23,8 @@ from edgewise.errors import BadNodeFile, ForeignObjects, NodeRefused
 Json = Any
 POLL_S = 2.0
 NOISE = ("managedFields", "resourceVersion", "uid", "creationTimestamp", "generation", "selfLink")
+SHOWN = 6
+"""So many objects of others are named."""
 Say = Callable[[str], None]
 
 
@@ -36,6 +38,10 @@ class Api(Protocol):
 
     def read(self, one: Json) -> Json | None:
         """The object as it is."""
+        ...
+
+    def beside(self, one: Json) -> list[Json]:
+        """All objects of the kind and namespace of `one`."""
         ...
 
     def apply(self, one: Json, *, dry_run: bool, force: bool = False) -> Json:
@@ -69,8 +75,10 @@ def plan(api: Api, objects: Sequence[Object], *, adopt: bool = False) -> list[Ch
     live = [api.read(one) for one in documents]
     foreign = [_name(one) for one, there in zip(documents, live, strict=True) if there is not None and not _ours(there)]
     if foreign and not adopt:
+        others = _others(api, documents) if any(name.startswith("Namespace ") for name in foreign) else []
         raise ForeignObjects(
-            f"the cluster has {', '.join(foreign)}, which edgewise does not manage",
+            f"the cluster has {', '.join(foreign)}, which edgewise does not manage"
+            + (f"; in the namespace are {', '.join(others)}" if others else ""),
             hint="choose --namespace or --name, or take them over by --adopt",
         )
     missing = {
@@ -122,6 +130,18 @@ def _change(api: Api, one: Json, there: Json | None, *, tried: bool, adopt: bool
     before, after = _lines(there), _lines(would)
     difference = difflib.unified_diff(before, after, f"now/{_name(one)}", f"then/{_name(one)}", lineterm="", n=2)
     return Change(name=_name(one), new=there is None, difference=tuple(difference))
+
+
+def _others(api: Api, documents: Sequence[Json]) -> list[str]:
+    """Objects of the kinds that we write which are in the namespace and somebody else's; the first few."""
+    spaced = {one["kind"]: one for one in documents if "namespace" in one["metadata"]}
+    names = [
+        f"{kind} {other['metadata']['name']}"
+        for kind, one in spaced.items()
+        for other in api.beside(one)
+        if not _ours(other)
+    ]
+    return [*names[:SHOWN], *(["others"] if len(names) > SHOWN else [])]
 
 
 def _ours(there: Json) -> bool:

@@ -2,10 +2,12 @@
 
 import copy
 import os
+import re
 import subprocess
 from itertools import product
 from pathlib import Path
 
+import kubernetes_validate
 import pytest
 import yaml
 
@@ -14,7 +16,7 @@ from edgewise.build.nodes.description import NodeKind
 from edgewise.build.nodes.kubernetes import hub, microshift, openshift
 from edgewise.build.nodes.kubernetes.kserve import Mode, Serving
 from edgewise.build.nodes.kubernetes.pod import Modelcar
-from edgewise.build.nodes.kubernetes.validate import validate
+from edgewise.build.nodes.kubernetes.validate import OURS, validate
 from edgewise.build.nodes.versions import Version, kubernetes_of
 from edgewise.errors import NotDeployable
 from edgewise.exchange.release import Strategy
@@ -353,3 +355,125 @@ def test_a_model_s_name_cannot_add_to_a_manifest():
     files = microshift.files(made, layout)
     assert kinds(files)["Deployment"]["metadata"]["annotations"]["edgewise.io/version"] == nasty
     assert validate(documents(files), Version(1, 33)) == []
+
+
+# --- Rules that a Route's and a ServiceMonitor's own definitions have ------------------------------
+
+
+def said_of(kind, change) -> str:
+    """What is said of our object of `kind` after `change`."""
+    files = for_microshift() if kind == "Route" else for_openshift()
+    one = copy.deepcopy(kinds(files)[kind])
+    change(one["spec"])
+    faults = validate([("one.yaml", one)], Version(1, 33))
+    return faults[0].reason if faults else ""
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "words"),
+    [
+        ("Route", lambda spec: spec.update(host="gateway.example"), ""),
+        ("Route", lambda spec: spec.update(host="Gate way"), "spec.host"),
+        ("Route", lambda spec: spec.update(host="a" * 254), "spec.host"),
+        ("Route", lambda spec: spec["port"].update(targetPort=""), "targetPort"),
+        ("Route", lambda spec: spec["port"].update(targetPort=0), "targetPort"),
+        ("Route", lambda spec: spec.update(path="v2"), "spec.path"),
+        ("Route", lambda spec: spec["to"].update(weight=257), "spec.to.weight"),
+        ("Route", lambda spec: spec["tls"].update(termination="passthrough"), ""),
+        ("Route", lambda spec: spec.update(path="/v2", tls={"termination": "passthrough"}), "spec.path"),
+        ("Route", lambda spec: spec["tls"].update(destinationCACertificate="x"), "destinationCACertificate"),
+        ("Route", lambda spec: spec.update(wildcardPolicy="Subdomain"), "host"),
+        ("ServiceMonitor", lambda spec: spec["endpoints"][0].update(interval="1500ms"), ""),
+        ("ServiceMonitor", lambda spec: spec["endpoints"][0].update(interval="half an hour"), "interval"),
+        ("ServiceMonitor", lambda spec: spec["endpoints"][0].update(proxyUrl="gateway"), "proxyUrl"),
+        ("ServiceMonitor", lambda spec: spec["endpoints"][0].update(tlsConfig={"minVersion": "1.2"}), "minVersion"),
+        ("ServiceMonitor", lambda spec: spec.update(scrapeProtocols=["text"]), "scrapeProtocols"),
+        ("ServiceMonitor", lambda spec: spec.update(bodySizeLimit="much"), "bodySizeLimit"),
+        ("ServiceMonitor", lambda spec: spec.pop("selector"), "selector"),
+    ],
+)
+def test_rules_of_the_published_definitions_hold(kind: str, change, words: str):
+    reason = said_of(kind, change)
+    assert (words in reason) if words else (reason == "")
+
+
+def test_what_is_said_of_built_in_kinds_is_what_kubernetes_validate_says():
+    for kind, one in EVERY.items():
+        if (one["apiVersion"], kind) in OURS:
+            continue
+        kubernetes_validate.validate(one, "1.33", strict=True)
+        broken = copy.deepcopy(one) | {"spek": {}}
+        with pytest.raises(kubernetes_validate.ValidationError):
+            kubernetes_validate.validate(broken, "1.33", strict=True)
+        assert validate([("a.yaml", broken)], Version(1, 33))
+
+
+# --- Argo CD, and names that try to be YAML ------------------------------------------------------
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_argo_cd_applies_what_others_need_first_and_finds_nothing_to_change_again(strategy: Strategy):
+    for files in (for_microshift(strategy), for_openshift(strategy), hub.files(HUB)):
+        objects = [one for _, one in documents(files) if one["kind"] != "Kustomization"]
+        waves = {
+            one["kind"]: int(one["metadata"].get("annotations", {}).get("argocd.argoproj.io/sync-wave", "0"))
+            for one in objects
+        }
+        assert waves["Namespace"] == min(waves.values())
+        for needed in ("PersistentVolumeClaim", "NetworkPolicy", "ServingRuntime"):
+            for using in ("Deployment", "InferenceService"):
+                if needed in waves and using in waves:
+                    assert waves[needed] < waves[using], (needed, using)
+        assert not any({"generateName", "managedFields", "resourceVersion"} & set(one["metadata"]) for one in objects)
+        assert len({(one["kind"], one["metadata"]["name"]) for one in objects}) == len(objects)
+        for quantity in _quantities(objects):  # as the server writes them, so that no difference is seen for ever
+            assert re.fullmatch(r"[1-9][0-9]*(m|Mi|Gi)?", quantity), quantity
+            assert not re.fullmatch(r"[0-9]*000m", quantity), quantity
+
+
+def _quantities(value):
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key in ("requests", "limits"):
+                yield from inner.values()
+            else:
+                yield from _quantities(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _quantities(inner)
+
+
+@pytest.mark.parametrize(
+    "name", ["a: {b: c}", "- a", "x # y", "'\"", "!!python/object:os.system", "&a *a", "{}", "yes"]
+)
+def test_a_model_s_name_that_is_yaml_stays_a_name(name: str):
+    plain = release(Strategy.MODELCAR)
+    given = release(Strategy.MODELCAR, model_name=name, model_version=name)
+    for node in (NodeKind.MICROSHIFT, NodeKind.OPENSHIFT):
+        trees = []
+        for one in (plain, given):
+            made = describe(one, RELEASE, node, Wish(name="meter-reader"))
+            if node is NodeKind.MICROSHIFT:
+                files = microshift.files(made, microshift.Layout(microshift=Version(4, 20), namespace="models"))
+            else:
+                files = for_openshift(made=made)
+            trees.append(documents(files))
+        for (path, before), (other, after) in zip(*trees, strict=True):
+            assert path == other
+            _same_but_for(before, after, name)
+
+
+def _same_but_for(before, after, name: str):
+    """The two are alike, but that the one has the model's name where the other has free text."""
+    if isinstance(before, dict):
+        assert before.keys() == after.keys()
+        for key, inner in before.items():
+            if key == "edgewise.io/model":
+                assert after[key] == f"{name} {name}"
+            else:
+                _same_but_for(inner, after[key], name)
+    elif isinstance(before, list):
+        for one, other in zip(before, after, strict=True):
+            _same_but_for(one, other, name)
+    else:
+        assert before == after

@@ -103,8 +103,13 @@ def _selected(layout: HubLayout, component: str) -> Selector:
     return Selector(match_labels={tree.NAME_LABEL: layout.name, COMPONENT_LABEL: component})
 
 
-def _metadata(layout: HubLayout, component: str, name: str = "") -> Metadata:
-    return Metadata(name=name or layout.name, namespace=layout.namespace, labels=_labels(layout, component))
+def _metadata(layout: HubLayout, kind: str, component: str, name: str = "") -> Metadata:
+    return Metadata(
+        name=name or layout.name,
+        namespace=layout.namespace,
+        labels=_labels(layout, component),
+        annotations=tree.wave(kind),
+    )
 
 
 def _secret(layout: HubLayout, key: str) -> ValueFrom:
@@ -169,7 +174,7 @@ def _deployment(layout: HubLayout, component: str, name: str, pod: PodSpec, repl
     return Object(
         api_version="apps/v1",
         kind="Deployment",
-        metadata=_metadata(layout, component, name),
+        metadata=_metadata(layout, "Deployment", component, name),
         spec=DeploymentSpec(
             replicas=replicas,
             selector=_selected(layout, component),
@@ -183,7 +188,7 @@ def _claim(layout: HubLayout) -> Object:
     return Object(
         api_version="v1",
         kind="PersistentVolumeClaim",
-        metadata=_metadata(layout, DATABASE, f"{layout.name}-database"),
+        metadata=_metadata(layout, "PersistentVolumeClaim", DATABASE, f"{layout.name}-database"),
         spec=ClaimSpec(
             access_modes=("ReadWriteOnce",), resources=Resources(requests={"storage": layout.database_size})
         ),
@@ -195,7 +200,7 @@ def _database_service(layout: HubLayout) -> Object:
     return Object(
         api_version="v1",
         kind="Service",
-        metadata=_metadata(layout, DATABASE, f"{layout.name}-database"),
+        metadata=_metadata(layout, "Service", DATABASE, f"{layout.name}-database"),
         spec=ServiceSpec(selector=_selected(layout, DATABASE).match_labels, ports=(port,)),
     )
 
@@ -204,7 +209,7 @@ def _service(layout: HubLayout) -> Object:
     return Object(
         api_version="v1",
         kind="Service",
-        metadata=_metadata(layout, HUB),
+        metadata=_metadata(layout, "Service", HUB),
         spec=ServiceSpec(
             selector=_selected(layout, HUB).match_labels,
             ports=(ServicePort(name="http", port=80, target_port=PORT),),
@@ -218,7 +223,7 @@ def _database_policy(layout: HubLayout) -> Object:
     return Object(
         api_version="networking.k8s.io/v1",
         kind="NetworkPolicy",
-        metadata=_metadata(layout, DATABASE, f"{layout.name}-database"),
+        metadata=_metadata(layout, "NetworkPolicy", DATABASE, f"{layout.name}-database"),
         spec=NetworkPolicySpec(
             pod_selector=_selected(layout, DATABASE),
             policy_types=("Ingress", "Egress"),
@@ -234,7 +239,7 @@ def _hub_policy(layout: HubLayout) -> Object:
     return Object(
         api_version="networking.k8s.io/v1",
         kind="NetworkPolicy",
-        metadata=_metadata(layout, HUB),
+        metadata=_metadata(layout, "NetworkPolicy", HUB),
         spec=NetworkPolicySpec(
             pod_selector=_selected(layout, HUB),
             policy_types=("Ingress", "Egress"),
@@ -248,7 +253,7 @@ def _budget(layout: HubLayout) -> Object:
     return Object(
         api_version="policy/v1",
         kind="PodDisruptionBudget",
-        metadata=_metadata(layout, HUB),
+        metadata=_metadata(layout, "PodDisruptionBudget", HUB),
         spec=DisruptionBudgetSpec(selector=_selected(layout, HUB), max_unavailable=1),
     )
 
@@ -257,7 +262,7 @@ def _route(layout: HubLayout) -> Object:
     return Object(
         api_version="route.openshift.io/v1",
         kind="Route",
-        metadata=_metadata(layout, HUB),
+        metadata=_metadata(layout, "Route", HUB),
         spec=RouteSpec(
             to=RouteTarget(name=layout.name), port=RoutePort(target_port="http"), host=layout.host, tls=RouteTls()
         ),

@@ -42,13 +42,17 @@ def metadata(
     workload: Workload, kind: str, namespace: str, name: str = "", more: Mapping[str, str] | None = None
 ) -> Metadata:
     """Metadata of an object of the workload; `more` has further annotations."""
-    wave = {WAVE_ANNOTATION: _WAVES[kind]} if kind in _WAVES else {}
     return Metadata(
         name=name or workload.name,
         namespace=namespace,
         labels=labels(workload),
-        annotations={**annotations(workload), **wave, **(more or {})},
+        annotations={**annotations(workload), **wave(kind), **(more or {})},
     )
+
+
+def wave(kind: str) -> dict[str, str]:
+    """The annotation by which Argo CD applies objects of `kind` before those that need them; none for the last."""
+    return {WAVE_ANNOTATION: _WAVES[kind]} if kind in _WAVES else {}
 
 
 def namespace(name: str) -> Object:
@@ -59,7 +63,7 @@ def namespace(name: str) -> Object:
         metadata=Metadata(
             name=name,
             labels={MANAGER_LABEL: MANAGER, PART_LABEL: MANAGER, "pod-security.kubernetes.io/enforce": "restricted"},
-            annotations={WAVE_ANNOTATION: _WAVES["Namespace"]},
+            annotations=wave("Namespace"),
         ),
     )
 

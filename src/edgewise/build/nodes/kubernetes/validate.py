@@ -1,7 +1,8 @@
 """What an API server would say of manifests, offline: unknown keys, wrong types, what is missing.
 
-Built-in kinds by kubernetes-validate, strictly, for the version of the target. KServe's and Tekton's objects, Route and
-ServiceMonitor by the schemas beside this module, which refer to the same definitions. Needs the extra `kubernetes`.
+Built-in kinds by the schemas of kubernetes-validate for the version of the target, to the word of its own strict
+validation, which reads them anew for every object. KServe's and Tekton's objects, Route and ServiceMonitor by the
+schemas beside this module, which refer to the same definitions. Needs the extra `kubernetes`.
 Not checked: what stands in no schema, such as the admission policies of a cluster.
 """
 
@@ -58,8 +59,8 @@ def _reason(one: Json, kubernetes: Version) -> str:
         if name := OURS.get((one["apiVersion"], one["kind"])):
             _validator(name, kubernetes).validate(one)
         else:
-            kubernetes_validate.validate(one, str(kubernetes), strict=True)
-    except kubernetes_validate.SchemaNotFoundError:
+            _builtin(one["apiVersion"], one["kind"], kubernetes).validate(one)
+    except FileNotFoundError:
         return f"there is no {one['kind']} in {one['apiVersion']}"
     except jsonschema.ValidationError as error:
         place = ".".join(str(step) for step in error.absolute_path) or "the object"
@@ -70,13 +71,25 @@ def _reason(one: Json, kubernetes: Version) -> str:
 @functools.lru_cache(maxsize=16)
 def _validator(name: str, kubernetes: Version) -> jsonschema.Draft202012Validator:
     text = resources.files("edgewise.build.nodes.kubernetes.schemas").joinpath(f"{name}.json").read_text("utf-8")
-    definitions: Resource[Any] = Resource.from_contents(_definitions(kubernetes))
-    return jsonschema.Draft202012Validator(json.loads(text), registry=definitions @ Registry())
+    return jsonschema.Draft202012Validator(json.loads(text), registry=_definitions(kubernetes))
+
+
+@functools.lru_cache(maxsize=64)
+def _builtin(api_version: str, kind: str, kubernetes: Version) -> jsonschema.Draft202012Validator:
+    group, slash, version = api_version.rpartition("/")
+    name = f"{kind.lower()}-{group.partition('.')[0]}{'-' if slash else ''}{version}.json"
+    schema = kubernetes_validate.utils.schema_contents(f"{_folder(kubernetes)}/{name}", str(kubernetes))
+    return jsonschema.Draft202012Validator(schema, registry=_definitions(kubernetes))
 
 
 @functools.lru_cache(maxsize=4)
-def _definitions(kubernetes: Version) -> Json:
+def _definitions(kubernetes: Version) -> "Registry[Any]":
+    found = kubernetes_validate.utils.schema_contents(f"{_folder(kubernetes)}/_definitions.json", str(kubernetes))
+    definitions: Resource[Any] = Resource.from_contents(found)
+    return definitions @ Registry()
+
+
+def _folder(kubernetes: Version) -> str:
     known = [tuple(map(int, one.split(".")[:2])) for one in kubernetes_validate.utils.all_versions()]
     major, minor = max(one for one in known if one <= (kubernetes.major, kubernetes.minor))
-    folder = f"kubernetes-json-schema/v{major}.{minor}.0-local-strict"
-    return kubernetes_validate.utils.schema_contents(f"{folder}/_definitions.json", str(kubernetes))
+    return f"kubernetes-json-schema/v{major}.{minor}.0-local-strict"
