@@ -44,6 +44,7 @@ Anything else that escapes is a bug and keeps its traceback.
     ├── BadManifest              50   a manifest, index or config that breaks the OCI image specification
     ├── NotServable              51   the chosen design runs in no server of Edgewise
     ├── NoStrategy               52   every strategy needs more disk, or more of the link, than the site has
+    ├── WorseModel               54   a retrained model that is worse than the one that it would replace
     ├── BadMessage               55   a document between device and hub that breaks its format, or that nobody signed
     ├── AddressTaken             60   an address that a server cannot listen at
     ├── GoldenMissed             62   this machine does not reproduce what was expected of the model
@@ -358,6 +359,12 @@ class NoStrategy(EdgewiseError):
     """Every strategy needs more disk, or more of the link, than the site has."""
 
     exit_code = 52
+
+
+class WorseModel(EdgewiseError):
+    """A retrained model that the paired test finds worse than the one that it would replace."""
+
+    exit_code = 54
 
 
 class BadMessage(BadInput):

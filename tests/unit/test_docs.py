@@ -80,6 +80,7 @@ def test_only_one_door_starts_processes_and_only_one_writes_to_the_store():
     """Effects sit at the edge: whoever needs another door adds it here, and to ARCHITECTURE.md."""
     allowed = {
         "subprocess": {
+            "flow/retrain/command.py",
             "flow/deploy/ssh.py", "edge/agent/servers.py", "edge/agent/podman.py", "edge/top/beside.py",
             "edge/agent/launch.py", "build/tools.py", "runtimes/child.py",
         },

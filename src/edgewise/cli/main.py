@@ -44,6 +44,12 @@ VERBS = (
         panel=START,
     ),
     Verb(
+        name="retrain",
+        help="Train the model anew with judged cases, and take it through plan, build, push and publish.",
+        module="edgewise.cli.retrain",
+        panel=DESIGN,
+    ),
+    Verb(
         name="plan",
         help="Choose what to run at every site, within its budget.",
         module="edgewise.cli.plan",

@@ -93,9 +93,8 @@ def run(
     Only as far as images in the store: edgewise run --until build
     """
     found = settings(store=store, machines=machines, progress=progress, output=output)
-    asked = _asked(first, last, registry, anew=anew)
+    asked = asked_for(first, last, registry, anew=anew)
     project = edgefile.load(edge_yaml)
-    password = os.environ.get(PASSWORD)
     wishes = Wishes(
         machines=found.catalogues,
         meter=found.meter,
@@ -105,7 +104,7 @@ def run(
         grpc=grpc,
         created=source_date_epoch(os.environ),
         key=key,
-        password=password.encode() if password else None,
+        password=key_password(),
         registry=registry,
         plain_http=plain_http,
         tree=tree,
@@ -156,7 +155,18 @@ def document(one: Decision) -> dict[str, object]:
     }
 
 
-def _asked(first: Step | None, last: Step, registry: str, *, anew: bool) -> Asked:
+def key_password() -> bytes | None:
+    """What opens the key that signs images; None where nothing does."""
+    password = os.environ.get(PASSWORD)
+    return password.encode() if password else None
+
+
+def asked_for(first: Step | None, last: Step, registry: str, *, anew: bool) -> Asked:
+    """Which steps are meant.
+
+    Raises:
+        typer.BadParameter: none can be, or a registry is needed for them.
+    """
     asked = Asked(first=first or STEPS[0], last=last, anew=anew)
     if STEPS.index(asked.first) > STEPS.index(last):
         raise typer.BadParameter(f"{last} comes before {asked.first}: --until names a later step than --from")

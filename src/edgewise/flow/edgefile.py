@@ -214,6 +214,23 @@ class ServeSection(Document):
         return steps
 
 
+Word = Annotated[str, StringConstraints(min_length=1, max_length=4096, pattern=r"^[^\x00]+$")]
+
+
+class RetrainSection(Document):
+    """How the model learns from what people said of its held-back predictions."""
+
+    command: list[Word] = Field(
+        min_length=1,
+        max_length=64,
+        description="What trains, as words, run in this file's folder: [python, train.py]. It reads the cases in the"
+        " folder EDGEWISE_CASES and the model EDGEWISE_MODEL, and writes the new model to EDGEWISE_OUT.",
+    )
+    cases: Text = Field(default="cases", description="Folder that judged cases are written to.")
+    at_least: int = Field(default=1, ge=1, description="A round begins when so many new cases were judged.")
+    timeout: Time = Field(default=3.6e6, gt=0, description="The command is ended after this time. Left out: 1h.")
+
+
 class EdgeFile(Document):
     """The one file that Edgewise works from."""
 
@@ -226,6 +243,23 @@ class EdgeFile(Document):
         json_schema_extra={"additionalProperties": False},
     )
     serve: ServeSection | None = Field(default=None, description="Steps before and after the model. Left out: none.")
+    retrain: RetrainSection | None = Field(default=None, description="How the model learns from judged cases.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retraining:
+    """What trains a model anew.
+
+    Attributes:
+        command: words; the first is the program.
+        cases: folder, from edge.yaml's own on.
+        at_least: new cases that a round needs.
+    """
+
+    command: tuple[str, ...]
+    cases: str
+    at_least: int
+    timeout_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,6 +273,7 @@ class Project:
         train: the train.py, absolute; None where there are model files.
         data: an absolute path to an .npz, or `module:function`, or `/absolute/file.py:function`.
         steps: of the pipeline that is served, as edge.yaml has them; empty for the model alone.
+        retraining: None where edge.yaml does not say how.
     """
 
     path: Path
@@ -250,6 +285,7 @@ class Project:
     sites: tuple[Site, ...]
     train: Path | None = None
     steps: tuple[str, ...] = ()
+    retraining: Retraining | None = None
 
     def site(self, name: str) -> Site:
         """The site called `name`.
@@ -285,6 +321,18 @@ def load(path: Path) -> Project:
         sites=tuple(_site(name, section, model.metric) for name, section in document.sites.items()),
         train=None if model.train is None else folder / model.train,
         steps=() if document.serve is None else tuple(document.serve.steps),
+        retraining=_retraining(document.retrain),
+    )
+
+
+def _retraining(section: RetrainSection | None) -> Retraining | None:
+    if section is None:
+        return None
+    return Retraining(
+        command=tuple(section.command),
+        cases=section.cases,
+        at_least=section.at_least,
+        timeout_s=section.timeout / 1e3,
     )
 
 

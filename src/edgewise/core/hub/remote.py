@@ -66,6 +66,24 @@ def ask(
         raise HubRefused(f"what answers at {address} is no hub", hint="check --hub") from error
 
 
+def content(address: str, token: str, digest: str) -> bytes:
+    """The bytes of an input that the hub at `address` has.
+
+    Raises:
+        HubUnreachable: it does not answer.
+        EdgewiseError: it refuses.
+    """
+    heads = {"Authorization": f"Bearer {token}"} if token else {}
+    url = f"{address.rstrip('/')}/api/v1/inputs/{quote(digest, safe='')}"
+    try:
+        answer = httpx.get(url, headers=heads, timeout=PATIENCE_S)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise HubUnreachable(f"the hub at {address} does not answer: {error}", hint="check --hub") from error
+    if not answer.is_success:
+        raise _refusal(answer)
+    return answer.content
+
+
 def _refusal(answer: httpx.Response) -> EdgewiseError:
     try:
         said = answer.json()

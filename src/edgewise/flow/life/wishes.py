@@ -1,6 +1,6 @@
 """What a person asks of a run. Quick to import."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edgewise.flow.naming import FIRST_VERSION
@@ -43,3 +43,7 @@ class Wishes:
     settings: dict[str, str] = field(default_factory=dict)
     at_once: bool = False
     wait: bool = False
+
+    def of(self, version: str) -> "Wishes":
+        """The same for another version of the model."""
+        return replace(self, version=version)
