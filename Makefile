@@ -10,7 +10,7 @@ DEBIAN := chromium qemu-user zsh fish mmdebstrap podman runc skopeo umoci openss
 .PHONY: demo test check bench docs clean
 .DEFAULT_GOAL := demo
 
-demo: $(VENV)/design ## train a meter reader, plan it for this machine, write the report
+demo: $(VENV)/demo ## train a meter reader, plan it for this machine, let a device run it and refuse what is wrong
 	$(BIN)/edgewise demo
 
 test: $(VENV)/dev $(VENV)/debian ## everything, the browser and the emulated CPU included
@@ -33,7 +33,7 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "python3 -m venv does not work here: apt-get install python3-venv" >&2; exit 1; }
 
 # A file of the extra's name says that it is installed as pyproject.toml has it now.
-$(VENV)/design $(VENV)/dev: $(VENV)/%: pyproject.toml | $(VENV)/bin/python
+$(VENV)/demo $(VENV)/dev: $(VENV)/%: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
 	touch $@
 

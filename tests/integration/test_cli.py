@@ -15,8 +15,11 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from edgewise.edge.agent import servers
+
 HEAVY = ("numpy", "onnx", "onnxruntime", "openvino", "jinja2", "nncf", "sklearn", "pydantic", "yaml")
 HELP_CPU_SECONDS = 0.6  # aimed at 0.2; the bound leaves room for a busy machine
+README = Path(__file__).parents[2] / "README.md"
 EDGEWISE = Path(sys.executable).with_name("edgewise")
 
 INTERRUPTED_IN_A_VERB = """
@@ -251,6 +254,13 @@ def test_completion_script_works_in_the_shell(environment: dict[str, str], tmp_p
     assert "explain" in done.stdout, done.stderr
 
 
+def _shape(text: str) -> str:
+    """`text` without what differs from machine to machine: figures, designs, ids and paths."""
+    for pattern, word in ((r"[0-9a-f]{32}", "ID"), (r"\S+@\d+t", "DESIGN"), (r"sqlite:\S+", "DATABASE")):
+        text = re.sub(pattern, word, text)
+    return re.sub(r"-?\d+(\.\d+)?(e-?\d+)?", "0", text)
+
+
 @pytest.mark.slow
 def test_demo_from_nothing_to_a_report(environment: dict[str, str], tmp_path: Path) -> None:
     started = time.monotonic()
@@ -265,6 +275,12 @@ def test_demo_from_nothing_to_a_report(environment: dict[str, str], tmp_path: Pa
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "edgewise-demo/report.html").stat().st_size > 10_000
     assert time.monotonic() - started < 900
+    assert "release 1, " in done.stderr
+    promised = README.read_text().partition("$ edgewise demo\n")[2].partition("\n```")[0]
+    assert _shape(promised).splitlines() == [
+        line for line in _shape(done.stderr).splitlines() if line in _shape(promised).splitlines()
+    ]
+    assert servers.orphans(tmp_path / "edgewise-demo/running.json") == []
     again = subprocess.run(
         [EDGEWISE, "plan", "edgewise-demo/edge.yaml", "-o", "json"],
         check=False,

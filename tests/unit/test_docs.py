@@ -83,6 +83,7 @@ def test_only_one_door_starts_processes_and_only_one_writes_to_the_store():
             "flow/retrain/command.py",
             "flow/deploy/ssh.py", "edge/agent/servers.py", "edge/agent/podman.py", "edge/top/beside.py",
             "edge/agent/launch.py", "build/tools.py", "runtimes/child.py",
+            "flow/demo/running.py",
         },
         "os.fsync": {"store/atomic.py"},
     }  # fmt: skip

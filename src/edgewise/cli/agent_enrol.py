@@ -7,13 +7,8 @@ import typer
 
 from edgewise.cli._agent import RootFlag, folder
 from edgewise.cli._say import note
-from edgewise.edge.agent import settings
-from edgewise.edge.agent.settings import Identity
+from edgewise.edge.agent import enrolling
 from edgewise.errors import NotFound
-from edgewise.runtimes.child import Child
-from edgewise.store import atomic
-
-ENROL_S = 120.0
 
 
 def run(
@@ -36,10 +31,5 @@ def run(
         trusted = trust.read_bytes()
     except OSError as error:
         raise NotFound(f"{trust} cannot be read: {error.strerror}", hint="it ships with the device") from error
-    where.mkdir(parents=True, exist_ok=True, mode=0o700)
-    atomic.write(where / "trust" / "root.json", trusted)
-    with Child("edgewise.edge.agent.outside", name="the agent's errand") as child:
-        told = child.call("enrol", timeout_s=ENROL_S, root=str(where), hub=hub.rstrip("/"), token=token)
-    settings.keep(where, hub=hub, tree=list(tree), listen=listen)
-    settings.keep_identity(where, Identity(**told))
-    note(f"device {told['device']} is enrolled at {told['site']}; now: edgewise agent run --root {where}")
+    who = enrolling.enrol(where, hub=hub, token=token, tree=tree, trust=trusted, listen=listen)
+    note(f"device {who.device} is enrolled at {who.site}; now: edgewise agent run --root {where}")

@@ -27,7 +27,7 @@ NEAR = "The near edge"
 VERBS = (
     Verb(
         name="demo",
-        help="Train a small model, plan it for this machine and show the report.",
+        help="Train a small model, plan it for this machine, and let a device run it.",
         module="edgewise.cli.demo",
         panel=START,
     ),

@@ -1,1 +1,1 @@
-"""The model of `edgewise demo`: a meter reader, trained on real handwritten digits in a few seconds."""
+"""`edgewise demo`: a meter reader, trained on real handwritten digits in a few seconds, and what becomes of it."""
