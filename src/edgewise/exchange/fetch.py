@@ -60,14 +60,17 @@ class Fetch(FetcherInterface):
             self._client = httpx.Client(timeout=limits, headers={"User-Agent": "edgewise"})
             for needless in ("Accept", "Accept-Encoding"):
                 self._client.headers.pop(needless, None)
-        with self._client.stream("GET", url, headers=headers) as response:
-            if response.status_code != httpx.codes.OK:
-                raise DownloadHTTPError(f"{url} answers {response.status_code}", response.status_code)
-            self._answered = response.headers.get("ETag", "")
-            for piece in response.iter_raw(CHUNK_BYTES):
-                if time.monotonic() - began > self._whole_s:
-                    raise SlowRetrievalError(f"{url} has not come within {self._whole_s:g} s")
-                yield piece
+        try:
+            with self._client.stream("GET", url, headers=headers) as response:
+                if response.status_code != httpx.codes.OK:
+                    raise DownloadHTTPError(f"{url} answers {response.status_code}", response.status_code)
+                self._answered = response.headers.get("ETag", "")
+                for piece in response.iter_raw():  # as they come: chunks of a size would wait for what trickles
+                    if time.monotonic() - began > self._whole_s:
+                        raise SlowRetrievalError(f"{url} has not come within {self._whole_s:g} s")
+                    yield piece
+        except httpx.HTTPError as error:  # ngclient explains only what fails before the first byte
+            raise DownloadError(f"{url} cannot be read: {error}") from error
 
     def _asked_anew(self, url: str, kept: Path) -> Iterator[bytes]:
         """The timestamp, or what it was last time where the server says that it is the same."""

@@ -34,6 +34,7 @@ TICK_S, FETCH_S, PROVE_S, ASK_S = 1.0, 24 * 3600.0, 120.0, 120.0
 GOLDEN_EVERY_S = 10.0
 BACKOFF_S = (0.0, 1.0, 5.0, 30.0)
 LOG_LINES = 20
+MEMORY_SAMPLES = 64
 K, E = EffectKind, EventKind
 
 
@@ -71,6 +72,7 @@ class Agent:
         self._candidate: Running | None = None
         self._orphans: list[tuple[int, str]] = []
         self._watch_from_s = self._up_from_s = self._golden_at_s = 0.0
+        self._memory: list[tuple[float, int]] = []
         self._failures, self._poll_at_s, self._sequence = 0, 0.0, max(who.sequence, outbox.newest(root / "outbox"))
         self._tally, self._said, self._reported_at_s = Tally(), deque[str](maxlen=LOG_LINES), clock_s()
         self._sending, self._to_send = threading.Lock(), False
@@ -170,6 +172,7 @@ class Agent:
                 self._switch(effect.release)
             case K.WATCH:
                 self._watch_from_s = self._golden_at_s = self._clock_s()
+                self._memory = []
             case K.START:
                 self._start(effect.release)
             case K.RETURN:
@@ -418,11 +421,16 @@ class Agent:
             made = self.disk.read(server.release)
         except EdgewiseError:
             return
-        reason = health.over_budget(made.allowance, server.resident_bytes(), None)
+        age_s, resident = now_s - self._watch_from_s, server.resident_bytes()
+        if not self._memory or age_s >= self._memory[-1][0] + made.soak_s / MEMORY_SAMPLES:
+            self._memory.append((age_s, resident))
+        over = age_s >= made.soak_s
+        reason = health.over_budget(made.allowance, resident, None)
+        if over and not reason:
+            reason = health.leak(self._memory, made.allowance.memory_bytes)
         if reason:
             self.happen(Event(kind=E.UNWELL, release=server.release, reason=reason))
             return
-        over = now_s - self._watch_from_s >= made.soak_s
         if not self._looking and (now_s >= self._golden_at_s or over):
             self._looking = True
             self._aside(self._look_closer, server, over)

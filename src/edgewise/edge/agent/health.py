@@ -1,13 +1,18 @@
 """Whether a release that is watched is well: figures against what the release may take. Pure."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from edgewise.exchange.release import Allowance
 
 LEAST_REQUESTS = 20
 """Fewer say nothing about a share."""
+LEAST_WATCHED_S, LEAST_GROWTH_BYTES = 60.0, 64 << 10
+"""Growth of less, a quarter, or seen for less time, says nothing."""
+LEAK_WITHIN_S = 7 * 24 * 3600.0
+"""A leak that fills what is allowed later than this is left to restarts."""
 _SAMPLE = re.compile(r"^([a-zA-Z_:][a-zA-Z0-9_:]*)(\{[^}]*\})? ([0-9.eE+-]+|\+Inf|NaN)", re.MULTILINE)
 _OURS = ("BACKEND", "OTHER")
 """Reasons of nv_inference_request_failure that are the release's fault: not the client's, not the load's."""
@@ -85,5 +90,36 @@ def over_budget(allowance: Allowance, resident_bytes: int, latency_p99_ms: float
     return ""
 
 
-def _mib(size_bytes: int) -> str:
+def leak(samples: Sequence[tuple[float, int]], limit_bytes: int | None) -> str:
+    """What the memory of a server that was watched will come to, in a sentence; "" where it does not grow for ever.
+
+    Growth counts where the least of every quarter of the time is above that of the quarter before, and the last step is
+    not much smaller than the first: what fills caches grows and stays.
+
+    Args:
+        samples: seconds, and resident bytes, in the order of time.
+    """
+    span_s = samples[-1][0] - samples[0][0] if samples else 0.0
+    if limit_bytes is None or span_s < LEAST_WATCHED_S:
+        return ""
+    quarters: list[list[int]] = [[], [], [], []]
+    for at_s, size_bytes in samples:
+        quarters[min(3, int(4 * (at_s - samples[0][0]) / span_s))].append(size_bytes)
+    if not all(quarters):
+        return ""
+    least = [min(one) for one in quarters]
+    steps = [after - before for before, after in pairwise(least)]
+    if min(steps) < LEAST_GROWTH_BYTES or steps[-1] < steps[0] / 2:
+        return ""
+    bytes_per_s = (least[-1] - least[0]) / (0.75 * span_s)
+    left_s = (limit_bytes - samples[-1][1]) / bytes_per_s
+    if left_s > LEAK_WITHIN_S:
+        return ""
+    return (
+        f"its server's memory grows by {_mib(bytes_per_s * 60)} a minute, from {_mib(samples[0][1])} to"
+        f" {_mib(samples[-1][1])} while it was watched; {_mib(limit_bytes)} would be full in {left_s / 60:.0f} minutes"
+    )
+
+
+def _mib(size_bytes: float) -> str:
     return f"{size_bytes / (1 << 20):.1f} MiB"
