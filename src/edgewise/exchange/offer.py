@@ -111,7 +111,7 @@ def due(device: str, labels: Mapping[str, str], offers: Mapping[str, Offered], *
 
 def turn(device: str, labels: Mapping[str, str], release: str, stage: Stage) -> bool:
     """Whether it is the turn of `device` to take `release` at `stage`, whether it is paused or not."""
-    ringed = any(f"{name}={value}" in stage.rings for name, value in labels.items())
+    ringed = bool(stage.rings) and any(f"{name}={value}" in stage.rings for name, value in labels.items())
     return ringed or place(device, release) * 100 < stage.percent
 
 
