@@ -98,7 +98,7 @@ def taken(receipt: Receipt) -> Sequence[Taken]:
 
 
 @contextmanager
-def serving(database: Database, **settings: float) -> Iterator[httpx.Client]:
+def serving(database: Database, **settings: object) -> Iterator[httpx.Client]:
     """A hub on a free port of this machine, and a client that knows where."""
     made = app.make(database, **settings)  # type: ignore[arg-type]
     listening = socket.create_server(("127.0.0.1", 0))

@@ -160,6 +160,11 @@ def user_file(environment: Mapping[str, str]) -> Path:
     return _xdg(environment, "XDG_CONFIG_HOME", ".config") / "edgewise" / "config.yaml"
 
 
+def hub_folder(environment: Mapping[str, str]) -> Path:
+    """Where hubs of this user keep what they have verified of releases."""
+    return _xdg(environment, "XDG_DATA_HOME", ".local/share") / "edgewise" / "hub"
+
+
 def _environment(environment: Mapping[str, str]) -> Layer:
     names = {name: f"EDGEWISE_{name.upper()}" for name in NAMES}
     values = {name: environment[key] for name, key in names.items() if environment.get(key)}

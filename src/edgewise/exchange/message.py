@@ -139,9 +139,12 @@ def read(content: bytes) -> Message:
     return _case(found) if found.text("kind") == Case.__name__ else _report(found)
 
 
+_SAID = frozenset(Status) - {Status.OFFLINE}
+
+
 def _report(found: Fields) -> Report:
     word = found.text("status", most=16)
-    if word not in {one.value for one in Status} - {Status.OFFLINE.value}:
+    if word not in _SAID:
         raise BadMessage(f"Report.status is {word!r}, which no device says")
     figures = found.inner("figures")
     return Report(

@@ -30,6 +30,8 @@ VARIABLE = "EDGEWISE_DATABASE"
 BUSY_MS = 10_000
 """So long a process waits for another one's transaction in SQLite."""
 POOL_SIZE = 16
+LOG_PAGES = 16_384
+"""Of 4 KiB: so long SQLite's log may grow before whoever commits carries it into the file; see `carry_over`."""
 _WRITES = "edgewise_writes"
 _CONNECT_S = 5
 _STATEMENT_MS = 30_000
@@ -71,6 +73,18 @@ class Database:
             writer = connection.execution_options(**{_WRITES: True})
             with writer.begin():
                 yield writer
+
+    def carry_over(self) -> None:
+        """Carry what was committed from SQLite's log into its file, while others go on; PostgreSQL does so by itself.
+
+        Raises:
+            DatabaseLost: it is not there, or went away.
+        """
+        if self.is_sqlite:
+            with _explained(self.url), self.engine.connect() as connection:
+                driver = connection.connection.driver_connection
+                assert driver is not None
+                driver.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def close(self) -> None:
         """Give the connections back."""
@@ -130,7 +144,7 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None
     cursor = connection.cursor()
     pragmas = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-65536", "temp_store=MEMORY")
-    for pragma in (f"busy_timeout={BUSY_MS}", *pragmas):
+    for pragma in (f"busy_timeout={BUSY_MS}", f"wal_autocheckpoint={LOG_PAGES}", *pragmas):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

@@ -84,7 +84,6 @@ reports = Table(
     Column("log", JSON, nullable=False),
     UniqueConstraint("id"),
     Index("ix_reports_heard_s", "heard_s"),
-    sqlite_with_rowid=False,
 )
 
 cases = Table(

@@ -15,11 +15,13 @@ from starlette.routing import Route
 from edgewise.core.database import migrate
 from edgewise.core.database.engine import Database
 from edgewise.core.hub import fleet, kubeflow, openapi, reviews, routes, upkeep
+from edgewise.core.hub import signed as following
 from edgewise.core.hub.call import SILENCE_S, Hub
 from edgewise.core.hub.calls import CALLS
 from edgewise.core.hub.guard import Guard
 from edgewise.core.hub.metrics import METRICS
 from edgewise.core.hub.pages.site import page_routes
+from edgewise.core.hub.signed import Signed
 from edgewise.errors import EdgewiseError, NotFound
 
 HISTORY_S = 30 * 24 * 3600
@@ -33,6 +35,7 @@ def make(
     history_s: int = HISTORY_S,
     per_s: float = 200,
     attempts_per_s: float = 5,
+    signed: Signed | None = None,
 ) -> Guard:
     """The application over `database`, whose schema is current.
 
@@ -40,8 +43,10 @@ def make(
         silence_s: a device that was not heard of for longer is Offline.
         history_s: how long reports are kept.
         per_s, attempts_per_s: requests of one address, and tries to enrol or sign in, that are let through.
+        signed: the tree of releases that devices follow; None where it is not known.
     """
-    hub = Hub(database=database, now_s=lambda: int(time.time()), silence_s=silence_s)
+    due = fleet.unknown if signed is None else signed.due
+    hub = Hub(database=database, now_s=lambda: int(time.time()), silence_s=silence_s, due=due)
     watched = [
         Route("/healthz", _healthy, methods=["GET"]),
         Route("/readyz", _ready(hub), methods=["GET"]),
@@ -51,9 +56,15 @@ def make(
 
     @asynccontextmanager
     async def life(_app: Starlette) -> AsyncIterator[None]:
-        looking_after = asyncio.create_task(upkeep.forever(database, hub.now_s, history_s))
+        beside = [
+            asyncio.create_task(upkeep.forever(database, hub.now_s, history_s)),
+            asyncio.create_task(upkeep.carry_over(database)),
+        ]
+        if signed is not None:
+            beside.append(asyncio.create_task(following.forever(signed, database)))
         yield
-        looking_after.cancel()
+        for task in beside:
+            task.cancel()
 
     app = Starlette(
         lifespan=life,

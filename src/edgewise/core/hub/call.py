@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from edgewise.core.database.engine import Database
+from edgewise.core.hub.fleet import Due, unknown
 from edgewise.core.hub.users import Role, User
 from edgewise.errors import BadInput
 
@@ -26,11 +27,13 @@ class Hub:
     Attributes:
         now_s: seconds since 1970.
         silence_s: a device that was not heard of for longer is Offline.
+        due: what a device should run.
     """
 
     database: Database
     now_s: Callable[[], int]
     silence_s: int = SILENCE_S
+    due: Due = unknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

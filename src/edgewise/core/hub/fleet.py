@@ -4,7 +4,7 @@ A device that was silent for too long is Offline whatever it said last; what it 
 went back from a release is RolledBack until it runs another, and is never called up to date.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,12 @@ from edgewise.errors import NotFound
 from edgewise.exchange.message import Status
 
 HISTORY = 50
+Due = Callable[[str, str, Mapping[str, str], str], str | None]
+"""What a device, by id, site, labels and what it runs, should run; see `signed.Signed.due`."""
+
+
+def unknown(_device: str, _site: str, _labels: Mapping[str, str], _running: str) -> None:
+    """No tree is followed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +40,8 @@ class Device:
         status: as it is now; `said` is its own last word, "" before the first.
         heard_s: by the hub's clock; `time_s` by the device's own, in its newest report.
         clock_off_s: how far its clock is from the hub's, roughly: a report that came late seems a clock that is late.
+        up_to_date: it serves, does not refuse what it runs, and says that it runs what is `due`, where that is known.
+        due: digest of the release that it should run by the signed tree, "" for none; None where the hub knows no tree.
         release: what people call `booted`, where the hub knows that release.
         rejected: digests of releases that it refuses.
         figures: what it counted, in its newest report.
@@ -47,6 +55,7 @@ class Device:
     up_to_date: bool
     reason: str
     booted: str
+    due: str | None
     release: str
     model: str
     heard_s: int
@@ -128,17 +137,26 @@ def counts(connection: Connection, *, now_s: int, silence_s: int, site: str = ""
 
 
 def listed(
-    connection: Connection, wanted: Filter, *, now_s: int, silence_s: int, after: str = "", most: int = 100
+    connection: Connection,
+    wanted: Filter,
+    *,
+    now_s: int,
+    silence_s: int,
+    after: str = "",
+    most: int = 100,
+    due: Due = unknown,
 ) -> DevicePage:
     """The devices that `wanted` lets through, by id, from the one after `after`."""
     query = _select().where(*_conditions(wanted, now_s - silence_s)).order_by(devices.c.id).limit(most + 1)
     if after:
         query = query.where(devices.c.id > after)
-    found = [_device(row, now_s, silence_s) for row in connection.execute(query)]
+    found = [_device(row, now_s, silence_s, due) for row in connection.execute(query)]
     return DevicePage(devices=found[:most], next=found[most - 1].id if len(found) > most else "")
 
 
-def detail(connection: Connection, name: str, *, now_s: int, silence_s: int, most: int = HISTORY) -> DeviceDetail:
+def detail(
+    connection: Connection, name: str, *, now_s: int, silence_s: int, most: int = HISTORY, due: Due = unknown
+) -> DeviceDetail:
     """Everything about the device with the id `name`.
 
     Raises:
@@ -149,7 +167,7 @@ def detail(connection: Connection, name: str, *, now_s: int, silence_s: int, mos
         raise NotFound(f"there is no device {name}", hint="edgewise get devices")
     past = select(reports).where(reports.c.device == name).order_by(desc(reports.c.sequence)).limit(most)
     return DeviceDetail(
-        device=_device(row, now_s, silence_s),
+        device=_device(row, now_s, silence_s, due),
         enrolled_s=row.enrolled_s,
         revoked_s=row.revoked_s,
         staged=row.staged,
@@ -182,19 +200,21 @@ def _conditions(wanted: Filter, cutoff_s: int) -> list[ColumnElement[bool]]:
     return found
 
 
-def _device(row: Row[*tuple[Any, ...]], now_s: int, silence_s: int) -> Device:
+def _device(row: Row[*tuple[Any, ...]], now_s: int, silence_s: int, due: Due) -> Device:
     status = Status.OFFLINE if row.heard_s < now_s - silence_s else Status(row.status)
     heard = row.sequence >= 0
     serves = status in (Status.ONLINE, Status.DEGRADED)
+    wanted = due(row.id, row.site, row.labels, row.booted)
     return Device(
         id=row.id,
         site=row.site,
         labels=row.labels,
         status=status,
         said=row.status if heard else "",
-        up_to_date=serves and row.booted not in row.rejected,
+        up_to_date=serves and row.booted not in row.rejected and wanted in (None, row.booted),
         reason=row.reason,
         booted=row.booted,
+        due=wanted,
         release=row.release or "",
         model=f"{row.model_name} {row.model_version}" if row.model_name else "",
         heard_s=row.heard_s,

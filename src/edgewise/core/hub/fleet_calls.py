@@ -78,13 +78,15 @@ def devices(hub: Hub, asked: Asked) -> DevicePage:
             silence_s=hub.silence_s,
             after=given["after"],
             most=given["limit"],
+            due=hub.due,
         )
 
 
 def device(hub: Hub, asked: Asked) -> DeviceDetail:
     """One device."""
     with hub.database.reading() as connection:
-        return fleet.detail(connection, asked.values["device"], now_s=hub.now_s(), silence_s=hub.silence_s)
+        name = asked.values["device"]
+        return fleet.detail(connection, name, now_s=hub.now_s(), silence_s=hub.silence_s, due=hub.due)
 
 
 def revoke(hub: Hub, asked: Asked) -> None:

@@ -15,6 +15,7 @@ from edgewise.core.database.schema import devices, reports, sessions
 from edgewise.errors import EdgewiseError
 
 EVERY_S = 60.0
+CARRY_OVER_EVERY_S = 1.0
 AT_ONCE = 2000
 
 
@@ -48,6 +49,16 @@ def end_sessions(database: Database, *, now_s: int) -> None:
     """Forget sessions that are over."""
     with database.writing() as connection:
         connection.execute(delete(sessions).where(sessions.c.expires_s <= now_s))
+
+
+async def carry_over(database: Database) -> None:
+    """Keep SQLite's log short until cancelled, so that no batch waits for it to be carried into the file."""
+    while database.is_sqlite:
+        try:
+            await run_in_threadpool(database.carry_over)
+        except EdgewiseError as error:
+            sys.stderr.write(f"upkeep: {error.message}\n")
+        await asyncio.sleep(CARRY_OVER_EVERY_S)
 
 
 async def forever(database: Database, now_s: Callable[[], int], history_s: int) -> None:

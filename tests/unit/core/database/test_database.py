@@ -4,13 +4,14 @@ import threading
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import func, insert, select, text
 
 from edgewise.core.database import migrate
 from edgewise.core.database.engine import Database
-from edgewise.core.database.schema import audit, metadata
+from edgewise.core.database.schema import audit, metadata, reports
 from edgewise.core.hub.audit import note
 from edgewise.errors import BadDatabase, DatabaseLost
 
@@ -47,6 +48,35 @@ def test_several_processes_may_migrate_at_once(address: str) -> None:
     for thread in threads:
         thread.join(60)
     assert failed == []
+
+
+def test_what_was_kept_before_is_there_after_a_migration(address: str) -> None:
+    before = Database(address)
+    with before.writing() as connection:
+        config = migrate._config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0002")
+    row = {name: f"{name}-1" for name in ("device", "id", "status", "reason", "booted", "staged")}
+    row |= {"sequence": 7, "time_s": 1, "heard_s": 2, "figures": {"requests": 3}, "log": ["line"]}
+    with before.writing() as connection:
+        connection.execute(insert(reports).values(**row))
+    before.close()
+    after = migrate.opened(address)
+    with after.reading() as connection:
+        assert [dict(one._mapping) for one in connection.execute(select(reports))] == [row]
+    after.close()
+
+
+def test_a_log_is_carried_over_while_somebody_reads(address: str) -> None:
+    database = migrate.opened(address)
+    with database.reading() as reading:
+        reading.execute(select(func.count()).select_from(audit))
+        with database.writing() as connection:
+            connection.execute(insert(audit).values(**LINE))
+        database.carry_over()
+    with database.reading() as connection:
+        assert connection.execute(select(func.count()).select_from(audit)).scalar_one() == 1
+    database.close()
 
 
 def test_a_transaction_that_raises_changes_nothing(database: Database) -> None:
