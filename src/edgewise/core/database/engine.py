@@ -6,10 +6,11 @@ A transaction that cannot be finished changes nothing: whoever asked for it is t
 import json
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
@@ -24,8 +25,9 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.pool import QueuePool
 
-from edgewise.errors import BadDatabase, DatabaseLost
+from edgewise.errors import BadDatabase, DatabaseLost, EdgewiseError
 
+Made = TypeVar("Made")
 VARIABLE = "EDGEWISE_DATABASE"
 BUSY_MS = 10_000
 """So long a process waits for another one's transaction in SQLite."""
@@ -42,6 +44,16 @@ def compact(value: object) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
+@dataclass(slots=True, eq=False)
+class _Turn:
+    """Work that waits for a transaction, and what became of it."""
+
+    work: Callable[[Connection], Any]
+    over: bool = False
+    result: Any = None
+    error: Exception | None = None
+
+
 class Database:
     """A database that is open; threads may share it."""
 
@@ -50,6 +62,8 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = _engine(self.url)
         self._writing = threading.Lock() if self.is_sqlite else nullcontext()
+        self._turn, self._queue = threading.Lock(), threading.Lock()
+        self._waiting: list[_Turn] = []
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -73,6 +87,47 @@ class Database:
             writer = connection.execution_options(**{_WRITES: True})
             with writer.begin():
                 yield writer
+
+    def write_together(self, work: Callable[[Connection], Made]) -> Made:
+        """What `work` makes of a transaction, once that is done. In SQLite it is shared by all who wait for their turn.
+
+        So many small transactions cost one write to the disk. What an EdgewiseError ends is undone alone; any other
+        failure undoes the transaction for all, and each is told.
+
+        Raises:
+            DatabaseLost: it is not there, or went away; nothing is changed.
+        """
+        if not self.is_sqlite:  # PostgreSQL flushes for several by itself, and a longer transaction would hold locks
+            with self.writing() as connection:
+                return work(connection)
+        mine = _Turn(work)
+        with self._queue:
+            self._waiting.append(mine)
+        with self._turn:
+            if not mine.over:
+                with self._queue:
+                    turns, self._waiting = self._waiting, []
+                self._take(turns)
+        if mine.error is not None:
+            raise mine.error
+        made: Made = mine.result
+        return made
+
+    def _take(self, turns: Sequence[_Turn]) -> None:
+        try:
+            with self.writing() as connection:
+                for turn in turns:
+                    try:
+                        with connection.begin_nested():
+                            turn.result = turn.work(connection)
+                    except EdgewiseError as error:
+                        turn.error = error
+        except Exception as error:
+            for turn in turns:
+                turn.error = error
+        finally:
+            for turn in turns:
+                turn.over = True
 
     def carry_over(self) -> None:
         """Carry what was committed from SQLite's log into its file, while others go on; PostgreSQL does so by itself.

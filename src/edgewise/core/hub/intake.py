@@ -1,9 +1,9 @@
 """Takes what devices say: signed, in batches, late, twice, in any order; each message once, or refused with a reason.
 
-A batch is one transaction: a receipt says that everything in it is kept, and without a receipt nothing was. The hub's
-clock says when something was heard, the sequence which report is the newer one: a device whose clock says 1970 is as
-good as another. A message that was seen before changes nothing, so that nobody keeps a dead device alive by saying
-again what it once said.
+A batch is kept whole, in one transaction: a receipt says that everything in it is kept, and without a receipt nothing
+was. The hub's clock says when something was heard, the sequence which report is the newer one: a device whose clock
+says 1970 is as good as another. A message that was seen before changes nothing, so that nobody keeps a dead device
+alive by saying again what it once said.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -47,11 +47,14 @@ def take(database: Database, signed: Sequence[Signed], *, now_s: int) -> Receipt
     outcomes: dict[int, Outcome] = {}
     read = list(_verified(signed, known, outcomes))
     sequences = {name: row.sequence for name, row in known.items()}
+
+    def write(connection: Connection) -> dict[str, int]:
+        trusted = _devices(connection, sorted({one.said.device for one in read}), lock=True)
+        kept = _keep(connection, read, trusted, outcomes, now_s)
+        return _brought_up(connection, kept, trusted, now_s)
+
     if read:
-        with database.writing() as connection:
-            trusted = _devices(connection, sorted({one.said.device for one in read}), lock=True)
-            kept = _keep(connection, read, trusted, outcomes, now_s)
-            sequences |= _brought_up(connection, kept, trusted, now_s)
+        sequences |= database.write_together(write)
     return Receipt(outcomes=tuple(outcomes[place] for place in range(len(signed))), time_s=now_s, sequences=sequences)
 
 

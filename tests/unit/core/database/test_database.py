@@ -1,19 +1,21 @@
 """The database: its schema by migrations, one writer, and what happens when it goes away."""
 
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import Connection, func, insert, select, text
 
 from edgewise.core.database import migrate
 from edgewise.core.database.engine import Database
 from edgewise.core.database.schema import audit, metadata, reports
 from edgewise.core.hub.audit import note
-from edgewise.errors import BadDatabase, DatabaseLost
+from edgewise.errors import BadDatabase, Conflict, DatabaseLost
 
 LINE = {"at_s": 1, "who": "me", "action": "try", "subject": "it", "details": {}}
 
@@ -106,6 +108,67 @@ def test_writers_wait_for_each_other_and_readers_for_nobody(database: Database) 
         note(writer, at_s=1, who="me", action="try", subject="it")
         with database.reading() as connection:
             assert connection.execute(select(func.count()).select_from(audit)).scalar_one() == 40
+
+
+def test_who_waits_shares_a_transaction_and_fails_alone(address: str) -> None:
+    database = migrate.opened(address)
+    begun = threading.Barrier(5)
+    said: dict[int, object] = {}
+
+    def one(number: int) -> None:
+        def work(connection: Connection) -> int:
+            connection.execute(insert(audit).values(**{**LINE, "subject": f"{number}"}))
+            if number == 3:
+                raise Conflict("not this one")
+            return number
+
+        begun.wait(30)
+        try:
+            said[number] = database.write_together(work)
+        except Conflict as error:
+            said[number] = error.message
+
+    threads = [threading.Thread(target=one, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    with database.writing():
+        begun.wait(30)
+        until = time.monotonic() + 30
+        while database.is_sqlite and len(database._waiting) < 3 and time.monotonic() < until:
+            time.sleep(0.01)  # the first of them has its turn, and the others wait
+    for thread in threads:
+        thread.join(30)
+    assert said == {0: 0, 1: 1, 2: 2, 3: "not this one"}
+    with database.reading() as connection:
+        assert sorted(connection.execute(select(audit.c.subject)).scalars()) == ["0", "1", "2"]
+    database.close()
+
+
+def test_what_breaks_a_shared_transaction_is_told_to_all(in_a_file: Database) -> None:
+    database = in_a_file
+    said = []
+
+    def one(work: Callable[[Connection], object]) -> None:
+        try:
+            database.write_together(work)
+        except ZeroDivisionError:
+            said.append("told")
+
+    def good(connection: Connection) -> None:
+        connection.execute(insert(audit).values(**LINE))
+
+    threads = [threading.Thread(target=one, args=(work,)) for work in (good, good, lambda _: 1 // 0)]
+    with database._turn:
+        for thread in threads:
+            thread.start()
+        until = time.monotonic() + 30
+        while len(database._waiting) < 3 and time.monotonic() < until:
+            time.sleep(0.01)
+    for thread in threads:
+        thread.join(30)
+    assert said == ["told"] * 3
+    with database.reading() as connection:
+        assert connection.execute(select(func.count()).select_from(audit)).scalar_one() == 0
 
 
 @pytest.mark.parametrize("address", ["mysql://there", "sqlite://", "no database at all://"])
