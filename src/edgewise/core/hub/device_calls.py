@@ -1,5 +1,7 @@
 """What devices call: enrol, report, bring the input of a case. No user's token: a signature or a digest decides."""
 
+from collections import Counter
+
 from edgewise.core.hub import enrolment, inputs, intake
 from edgewise.core.hub.call import Asked, Call, Hub, Raw, text
 from edgewise.core.hub.metrics import METRICS
@@ -40,8 +42,8 @@ def enrol(hub: Hub, asked: Asked) -> Raw:
 def take(hub: Hub, asked: Asked) -> Raw:
     """Take a batch of reports and cases."""
     done = intake.take(hub.database, signing.read_batch(asked.body), now_s=hub.now_s())
-    for one in done.outcomes:
-        METRICS.count("edgewise_hub_messages_total", taken=one.taken.value)
+    for taken, number in Counter(one.taken.value for one in done.outcomes).items():
+        METRICS.count("edgewise_hub_messages_total", by=number, taken=taken)
     return Raw(content=receipt.written(done), media_type="application/json")
 
 
