@@ -5,6 +5,7 @@ Where a hub is named, it is asked with the token in `EDGEWISE_HUB_TOKEN`; else t
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
@@ -50,6 +51,21 @@ def ask(
         return local.ask(CALLS, database, method, path, values or {}, body)
     finally:
         database.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """The hub that is told of releases. See `flow.life.outside.Hub`."""
+
+    settings: Settings
+
+    def knock(self) -> None:
+        """See that it answers, and knows who asks."""
+        ask(self.settings, "GET", "/api/v1/releases", {"limit": "1"})
+
+    def tell(self, document: bytes) -> None:
+        """Let it know the release that was published."""
+        ask(self.settings, "POST", "/api/v1/releases", body=document)
 
 
 def seconds(text: str, flag: str) -> int:

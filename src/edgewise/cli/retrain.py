@@ -10,10 +10,10 @@ import typer
 from edgewise.build.epoch import source_date_epoch
 from edgewise.cli import run as running
 from edgewise.cli._figures import plain
-from edgewise.cli._hub import TOKEN, DatabaseFlag, HubFlag
+from edgewise.cli._hub import TOKEN, DatabaseFlag, HubFlag, Listener
 from edgewise.cli._say import note
 from edgewise.cli._trees import KEYS, TREE, KeysFlag, TreeFlag, desk
-from edgewise.cli.config import Output, settings
+from edgewise.cli.config import Output, Settings, settings
 from edgewise.cli.options import EdgeFileArgument, MachinesFlag, OutputFlag, ProgressFlag, StoreFlag
 from edgewise.cli.output import data, sentence
 from edgewise.cli.progress import drawing
@@ -89,7 +89,7 @@ def run(
             project=project,
             hub=asks,
             folder=found.store,
-            life=lambda version: _life(project, wishes, version, found.store, tree, keys),
+            life=lambda version: _life(project, wishes.of(version), found, tree, keys),
         )
         if dry_run:
             _show(rounds.look(), found.output)
@@ -102,14 +102,13 @@ def run(
     _show(done, found.output)
 
 
-def _life(project: Project, wishes: Wishes, version: str, store: Path, tree: str, keys: Path) -> Life:
-    wanted = wishes.of(version)
+def _life(project: Project, wishes: Wishes, found: Settings, tree: str, keys: Path) -> Life:
     return Life(
         project=project,
         sites=project.sites,
-        wishes=wanted,
-        outside=Outside(wanted, functools.partial(desk, tree, keys)),
-        folder=store,
+        wishes=wishes,
+        outside=Outside(wishes, functools.partial(desk, tree, keys), Listener(found)),
+        folder=found.store,
         worker=work_of,
     )
 

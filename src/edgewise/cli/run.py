@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from edgewise.build.epoch import source_date_epoch
+from edgewise.cli._hub import DatabaseFlag, HubFlag, Listener
 from edgewise.cli._say import note
 from edgewise.cli._trees import KEYS, TREE, KeysFlag, TreeFlag, desk
 from edgewise.cli.config import Output, settings
@@ -75,6 +76,8 @@ def run(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say which steps are due, and why.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for another run or plan on this machine to end.")] = False,
+    hub: HubFlag = None,
+    database: DatabaseFlag = None,
     keys: KeysFlag = KEYS,
     tree: TreeFlag = TREE,
     store: StoreFlag = None,
@@ -86,13 +89,13 @@ def run(
 
     A step is due when what it stands on has changed: the model, the data, what edge.yaml says of the site, the
     toolchains, an option; or when what it made is gone. A second run does nothing, and one that was interrupted goes on
-    where it stopped. Registry, tree and keys are looked at before the first long step begins.
+    where it stopped. Registry, tree, keys and a hub that is configured are looked at before the first long step begins.
 
     Example: edgewise run --registry registry.example/plant --tree s3://releases/plant
 
     Only as far as images in the store: edgewise run --until build
     """
-    found = settings(store=store, machines=machines, progress=progress, output=output)
+    found = settings(store=store, machines=machines, progress=progress, output=output, hub=hub, database=database)
     asked = asked_for(first, last, registry, anew=anew)
     project = edgefile.load(edge_yaml)
     wishes = Wishes(
@@ -117,7 +120,7 @@ def run(
         project=project,
         sites=tuple(project.site(name) for name in dict.fromkeys(site)) if site else project.sites,
         wishes=wishes,
-        outside=Outside(wishes, functools.partial(desk, tree, keys)),
+        outside=Outside(wishes, functools.partial(desk, tree, keys), Listener(found) if found.knows_hub else None),
         folder=found.store,
         worker=work_of,
     )

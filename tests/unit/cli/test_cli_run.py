@@ -9,6 +9,7 @@ import pytest
 from outcome import Run
 
 from edgewise.cli import run as running
+from edgewise.errors import HubUnreachable
 from edgewise.flow import bases
 from edgewise.flow.life.wishes import Wishes
 from fakes.lives import Living
@@ -54,6 +55,20 @@ def test_one_display_for_all_steps_and_nothing_the_second_time(living: Living, e
     assert {one["state"] for one in json.loads(again.out)} == {"unchanged"}
     assert "nothing was due" in again.err
     assert living.done == []
+
+
+def test_a_hub_is_asked_first_and_told_at_the_end(living: Living, edgewise_command: Run) -> None:
+    command = ("run", "--registry", "oci:registry", "--tree", "tree", "--site", "gate", "--platform", "linux/amd64")
+    done = edgewise_command(*command, "--hub", "http://127.0.0.1:9")
+    assert done.code == HubUnreachable.exit_code
+    assert living.done == []
+    hub = ("--database", "sqlite:///hub.db")
+    done = edgewise_command(*command, *hub, "--result", "result")
+    assert done.code == 0, done.err
+    (release,) = json.loads(Path("result").read_text())["gate"].values()
+    assert [one["digest"] for one in json.loads(edgewise_command("get", "releases", *hub, "-o", "json").out)] == [
+        release
+    ]
 
 
 def test_what_cannot_be_meant_is_said(living: Living, edgewise_command: Run) -> None:

@@ -1,8 +1,9 @@
-"""What a run needs that is not here: the registry and the tree of releases. They are asked before long work begins."""
+"""What a run needs that is not here: registry, tree of releases, hub. They are asked before long work begins."""
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from typing import Protocol
 
 from edgewise.core.releases import change, ready
 from edgewise.core.releases.publish import Desk
@@ -19,16 +20,30 @@ RELEASE = "release"
 """What publishing makes."""
 
 
+class Hub(Protocol):
+    """Who is told of releases, so that it knows which version of a model a device runs."""
+
+    def knock(self) -> None:
+        """Raises what stands in the way of telling it."""
+
+    def tell(self, document: bytes) -> None:
+        """Let it know the release in `document`, which is published; again is no harm."""
+
+
 class Outside:
     """The registry and the tree that `wishes` name.
 
     Args:
         desk: opens where releases are signed.
+        hub: that is told of them; None for none.
     """
 
-    def __init__(self, wishes: Wishes, desk: Callable[[], AbstractContextManager[Desk]]) -> None:
+    def __init__(
+        self, wishes: Wishes, desk: Callable[[], AbstractContextManager[Desk]], hub: Hub | None = None
+    ) -> None:
         self._wishes = wishes
         self.desk = desk
+        self.hub = hub
 
     def standing(self, step: Step, site: Site, known: Done) -> Digests | None:
         """What stands there now of what `step` made last; None where it is gone.
@@ -44,8 +59,11 @@ class Outside:
         Raises:
             RegistryUnreachable, NotAllowed, RegistryRefused, BadReference: not that of pushing.
             NotFound, NotTrusted, TreeUnreachable, BadKey, BelowThreshold: not that of publishing.
+            HubUnreachable, TokenRefused, NotPermitted: the hub would not be told.
         """
         if step is Step.PUBLISH:
+            if self.hub is not None:
+                self.hub.knock()
             with self.desk() as where:
                 ready.check(where, [site.name for site in sites])
         elif step is Step.PUSH:

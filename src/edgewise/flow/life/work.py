@@ -163,9 +163,11 @@ class Work:
         asked = publish.Wishes(
             version=wishes.version, source=wishes.registry, soak_s=wishes.soak_s, settings=wishes.settings
         )
-        made = publish.release_of(self.project, site, asked, folder=self.folder)
+        document = releases.written(publish.release_of(self.project, site, asked, folder=self.folder))
         with self.outside.desk() as desk:
-            digest = releasing.offer_release(desk, releases.written(made), at_once=wishes.at_once)
+            digest = releasing.offer_release(desk, document, at_once=wishes.at_once)
+        if self.outside.hub is not None:  # where it is away now, the step is due again, and changes nothing but this
+            self.outside.hub.tell(document)
         return {RELEASE: digest}
 
 
