@@ -159,7 +159,7 @@ class SteppedAgent(Agent):
         except EdgewiseError as error:
             raise ChildFailed(error.message) from error
 
-    def _proven(self, server: FakeServer, rounds: int = 3) -> dict[str, Any]:  # type: ignore[override]
+    def _proven(self, server: FakeServer, rounds: int = 3, answer_s: float = 0.0) -> dict[str, Any]:  # type: ignore[override]
         return {"wrong": server.behaviour.wrong, "latency_p99_ms": server.behaviour.latency_ms, "asked": 0}
 
     def _asked(self, offered: Event | None, reason: str) -> None:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from edgewise.edge import cases
 from edgewise.edge.agent import outbox, settings
+from edgewise.edge.cases import Escalated
 from edgewise.exchange.message import Status
 from fakes.hub_process import HubProcess
 from fakes.sites import Device, Site, ask
@@ -46,6 +48,9 @@ def test_what_a_device_says_reaches_the_hub_once_though_the_hub_was_away(tmp_pat
             assert any(one["latency_p99_ms"] for one in figures)
             assert figures[0]["memory_bytes"] > 1 << 20
             assert counted(hub, who.device, "updates") == 1
+            cases.leave(device.disk.cases, Escalated(model="line", why="unsure", prediction="{}", input=b"1 2 3"))
+            device.until(lambda: counted(hub, who.device, "escalated") == 1, "reported a case")
+            device.until(lambda: "unsure" in hub.says("get", "cases", "-o", "json"), "brought it")
             device.kill_servers()
             device.until(lambda: counted(hub, who.device, "restarts") == 1, "reported the restart")
 
@@ -59,7 +64,7 @@ def test_what_a_device_says_reaches_the_hub_once_though_the_hub_was_away(tmp_pat
             shown = hub.shown(who.device)
             assert (shown.up_to_date, shown.booted) == (False, first)
             assert "golden" in shown.reason
-            assert hub.device(who.device).rejected == [bad]
+            assert shown.rejected == [bad]
             assert counted(hub, who.device, "failed_updates") == 1
             (listed,) = json.loads(hub.says("get", "devices", "-o", "json"))
             assert (listed["status"], listed["up_to_date"]) == ("RolledBack", False)

@@ -4,6 +4,7 @@ Slow effects run on threads of their own and come back as events. What touches `
 by the loop itself, one after the other, and only if the state still asks for it.
 """
 
+import base64
 import contextlib
 import math
 import queue
@@ -18,6 +19,7 @@ from typing import Any
 from uuid import uuid4
 
 from edgewise import __version__
+from edgewise.edge import cases
 from edgewise.edge.agent import backend, health, machine, notify, outbox, own, schedule, servers, settings, status
 from edgewise.edge.agent.backend import Backend, Running, Way
 from edgewise.edge.agent.disk import Disk
@@ -31,10 +33,12 @@ from edgewise.exchange.release import Release
 from edgewise.runtimes.child import Child
 
 TICK_S, FETCH_S, PROVE_S, ASK_S = 1.0, 24 * 3600.0, 120.0, 120.0
-GOLDEN_EVERY_S = 10.0
+GOLDEN_EVERY_S, HANGS_S = 10.0, 8.0
+"""While a release is watched: how often its golden is replayed, and how long one answer may take."""
 BACKOFF_S = (0.0, 1.0, 5.0, 30.0)
 LOG_LINES = 20
 MEMORY_SAMPLES = 64
+CASES_EVERY_S, CASES_AT_ONCE = 5.0, 20
 K, E = EffectKind, EventKind
 
 
@@ -73,6 +77,7 @@ class Agent:
         self._orphans: list[tuple[int, str]] = []
         self._watch_from_s = self._up_from_s = self._golden_at_s = 0.0
         self._memory: list[tuple[float, int]] = []
+        self._collect_cases_at_s = 0.0
         self._failures, self._poll_at_s, self._sequence = 0, 0.0, max(who.sequence, outbox.newest(root / "outbox"))
         self._tally, self._said, self._reported_at_s = Tally(), deque[str](maxlen=LOG_LINES), clock_s()
         self._sending, self._to_send = threading.Lock(), False
@@ -389,13 +394,14 @@ class Agent:
             with contextlib.suppress(EdgewiseError):
                 servers.remember(self.disk.run / "servers.json", self._running, self._orphans)
 
-    def _proven(self, server: Running, rounds: int = 3) -> dict[str, Any]:
+    def _proven(self, server: Running, rounds: int = 3, answer_s: float = 60.0) -> dict[str, Any]:
         with (
             self._tally.asking(server.private) as asked,
             Child("edgewise.edge.agent.proving", name="the proof of a release") as child,
         ):
             folder, private = str(server.proof), str(server.private)
-            told = dict(child.call("prove", timeout_s=PROVE_S, folder=folder, private=private, rounds=rounds))
+            given = {"folder": folder, "private": private, "rounds": rounds, "answer_s": answer_s}
+            told = dict(child.call("prove", timeout_s=PROVE_S, **given))
             asked(told["asked"])
             return told
 
@@ -410,6 +416,8 @@ class Agent:
             self.happen(Event(kind=E.STEADY, release=self.state.booted))
         if self.settings.hub and now_s - self._reported_at_s >= self.settings.report_s:
             self._report()
+        if now_s >= self._collect_cases_at_s:
+            self._escalate()
         if now_s >= self._poll_at_s and not self._polling:
             self._poll()
 
@@ -440,7 +448,7 @@ class Agent:
         reason = ""
         try:
             made = self.disk.read(server.release)
-            told = self._proven(server, rounds=1)
+            told = self._proven(server, rounds=1, answer_s=HANGS_S)
             latency = told["latency_p99_ms"] if last else None
             counted = health.read(metrics(server.private))
             reason = told["wrong"] or health.unwell(made.allowance, counted, server.resident_bytes(), latency)
@@ -550,6 +558,37 @@ class Agent:
         said = tuple(self._said)
         self._said.clear()
         self._aside(self._say, self.state, self._sequence, self._serving, said)
+
+    def _escalate(self) -> None:
+        """Sign what servers have escalated, and keep it for the hub; where that fails, it waits where it is."""
+        self._collect_cases_at_s = self._clock_s() + CASES_EVERY_S
+        taken = 0
+        for name, found in cases.take(self.disk.cases, CASES_AT_ONCE):
+            self._sequence = 1 + max(self._sequence, outbox.newest(self.disk.root / "outbox"))
+            made = message.Case(
+                id=name[:32],
+                device=self.who.device,
+                site=self.who.site,
+                sequence=self._sequence,
+                time_s=max(0, int(self._now_s())),
+                release=self.state.booted,
+                model=found.model,
+                why=found.why,
+                prediction=found.prediction,
+                confidence=found.confidence,
+                input_digest=found.digest,
+                input_media_type=found.media_type,
+                input=base64.b64encode(found.input).decode(),
+            )
+            try:
+                outbox.put(self.disk.root / "outbox", made, self.key)
+                cases.forget(self.disk.cases, name)
+            except EdgewiseError:
+                break
+            self._tally.escalate()
+            taken += 1
+        if taken:
+            self._aside(self._send)
 
     def _say(self, state: State, sequence: int, server: Running | None, said: tuple[str, ...]) -> None:
         """Sign how it was at `state`, with what was counted since the report before, and send it."""

@@ -7,6 +7,7 @@ ROOT/current -> releases/<hex>              what serves; changed by one rename
 ROOT/releases/<hex>/release.json, model/    laid out beside and renamed when whole; never changed
 ROOT/store/                                 blobs, as an OCI image layout; releases link to them
 ROOT/tuf/                                   metadata that was verified
+ROOT/cases/                                 what servers escalated and the agent has not signed yet
 ROOT/outbox/<sequence>                      messages that the hub has not acknowledged
 ROOT/run/, log/                             sockets, the servers that run, what they said
 """
@@ -31,6 +32,7 @@ class Disk:
         self.releases = root / "releases"
         self.current = root / "current"
         self.run = root / "run"
+        self.cases = root / "cases"
         self.log = root / "log" / "server.log"
 
     def folder(self, release: str) -> Path:

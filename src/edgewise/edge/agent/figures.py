@@ -24,7 +24,7 @@ class Tally:
         self._ours: dict[Path, int] = {}
         self._asked: set[Path] = set()
         self._sum = Counted()
-        self._restarts = self._updates = self._failed_updates = 0
+        self._escalated = self._restarts = self._updates = self._failed_updates = 0
 
     def count(self, server: Path, page: Counted) -> None:
         """The server `server` has counted `page` since it began; passed over while the agent asks it."""
@@ -53,6 +53,11 @@ class Tally:
                 self._asked.discard(server)
                 self._ours[server] = self._ours.get(server, 0) + sum(asked)
 
+    def escalate(self) -> None:
+        """A prediction was handed to a person."""
+        with self._mutex:
+            self._escalated += 1
+
     def forget(self, server: Path) -> None:
         """The server has ended."""
         with self._mutex:
@@ -74,11 +79,12 @@ class Tally:
             figures = Figures(
                 requests=counted.answered + counted.failed,
                 errors=counted.failed,
+                escalated=self._escalated,
                 latency_p99_ms=counted.latency_p99_ms,
                 memory_bytes=float(memory_bytes) if memory_bytes else None,
                 restarts=self._restarts,
                 updates=self._updates,
                 failed_updates=self._failed_updates,
             )
-            self._restarts = self._updates = self._failed_updates = 0
+            self._escalated = self._restarts = self._updates = self._failed_updates = 0
             return figures, counted

@@ -46,8 +46,11 @@ class Local(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-def prove(folder: str, private: str, rounds: int = ROUNDS) -> dict[str, Any]:
+def prove(folder: str, private: str, rounds: int = ROUNDS, answer_s: float = TIMEOUT_S) -> dict[str, Any]:
     """Replay the golden of the model in `folder` at the socket `private`.
+
+    Args:
+        answer_s: how long one answer may take.
 
     Returns:
         wrong: the first output that is not reproduced, in a sentence; "" where all are.
@@ -60,7 +63,7 @@ def prove(folder: str, private: str, rounds: int = ROUNDS) -> dict[str, Any]:
     with np.load(Path(folder) / model.golden.file.name, allow_pickle=False) as arrays:
         inputs = [arrays[f"x{index}"] for index in range(len(model.signature.inputs))]
         outputs = [arrays[f"y{index}"] for index in range(len(model.signature.outputs))]
-    connection, times = Local(private), []
+    connection, times = Local(private, answer_s), []
     try:
         for _ in range(rounds):
             for row in _rows(model, inputs):

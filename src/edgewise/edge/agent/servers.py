@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from uuid import uuid4
 
+from edgewise.edge import cases
 from edgewise.edge.agent.backend import DRAIN_S, Ended, Running, resident_bytes
 from edgewise.edge.agent.disk import Disk
 from edgewise.errors import BadConfiguration, ChildFailed
@@ -90,7 +91,11 @@ class Processes:
             private=self._disk.run / f"{uuid4().hex[:12]}.sock",
             public=public,
             log=self._disk.log,
-            environment={**made.settings, "EDGEWISE_MODEL_DIGEST": made.model_digest},
+            environment={
+                **made.settings,
+                "EDGEWISE_MODEL_DIGEST": made.model_digest,
+                cases.VARIABLE: str(self._disk.cases),
+            },
             ended=ended,
         )
 

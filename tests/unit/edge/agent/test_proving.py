@@ -87,3 +87,17 @@ def test_an_answer_that_is_off_in_one_value_is_named(tmp_path, answering):
 def test_no_answer_and_no_number_are_wrong(tmp_path, answering, make, word):
     folder = models.linear_folder(tmp_path / "model")
     assert word in proving.prove(str(folder), answering(make))["wrong"]
+
+
+def test_a_server_that_hangs_is_not_waited_for(tmp_path, answering):
+    folder, over = models.linear_folder(tmp_path / "model"), threading.Event()
+
+    def hang(_):
+        over.wait(10)
+        return 500, []
+
+    try:
+        with pytest.raises(TimeoutError):
+            proving.prove(str(folder), answering(hang), answer_s=0.2)
+    finally:
+        over.set()
