@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+from edgewise.edge.serve.models.pipeline import check_types
 from edgewise.errors import BadModel, NotFound
 from edgewise.flow.edgefile import MODEL_STEP
 from edgewise.nouns import ModelFile, ServedModel, ServedStep, Signature
@@ -26,7 +27,7 @@ def piped(model: ServedModel, steps: Sequence[str], folder: Path, store: Store) 
 
     Raises:
         NotFound: a file is not there.
-        BadModel: a step does not say what it takes, or takes what nobody gives.
+        BadModel: a step does not say what it takes, takes what nobody gives, or as another type than it is given.
     """
     files = {file.name: file for file in model.files}
     made: list[ServedStep] = []
@@ -53,7 +54,9 @@ def piped(model: ServedModel, steps: Sequence[str], folder: Path, store: Store) 
             replace(tensor, name=name) for tensor, name in zip(last.signature.outputs, last.gives, strict=True)
         ),
     )
-    return replace(model, files=tuple(files.values()), signature=signature, steps=tuple(made))
+    found = replace(model, files=tuple(files.values()), signature=signature, steps=tuple(made))
+    check_types(found)
+    return found
 
 
 def _function(text: str, folder: Path, files: dict[str, ModelFile], store: Store) -> ServedStep:
