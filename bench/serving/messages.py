@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 
 import numpy as np
+from google.protobuf.message import DecodeError
 from tritonclient.grpc import service_pb2
 
 from serving.subjects import Floats, Subject
@@ -61,7 +62,7 @@ def right(way: Way, answer: bytes, subject: Subject) -> bool:
     """Whether the body `answer` holds what the model answers."""
     try:
         found = _values(way, answer, subject)
-    except (ValueError, KeyError, IndexError, TypeError):
+    except (ValueError, KeyError, IndexError, TypeError, DecodeError):
         return False
     return found.size == subject.y.size and np.allclose(found.ravel(), subject.y.ravel(), rtol=1e-3, atol=1e-4)
 
