@@ -40,7 +40,7 @@ def device(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev
 def booted(device: Device) -> str:
     """The release that the device keeps as a test begins."""
     device.until(lambda: device.state.phase is Phase.SERVING and device.state.server is Server.UP, "settled")
-    assert device.answers() == version(device)
+    device.until(lambda: device.answers() == version(device), "served what it keeps")
     return device.state.booted
 
 
@@ -180,6 +180,17 @@ def test_a_tree_that_another_signed_is_not_followed(device: Device, site: Site, 
     device.start()
 
 
+def answered(device: Device) -> str:
+    """What a client hears that asks once more where its connection was reset.
+
+    A server that an earlier agent has left, and that ends just now, takes with it whom it has not accepted.
+    """
+    try:
+        return device.answers()
+    except ConnectionResetError:
+        return device.answers()
+
+
 STEPS = ("awoke", "up", "offered", "fetched", "proven", "switched", "soaked")
 """Lines that an agent writes from its start to the end of an update."""
 
@@ -199,7 +210,7 @@ def test_killed_after_any_line_old_or_new_serves_on_and_the_next_agent_ends_the_
             new = f"killed-{step}"
             release = site.release(new, soak_s=SOAK_S)
         assert device.process.wait(60) == -9
-        assert device.answers() in (old, new), step  # its servers outlive it
+        assert answered(device) in (old, new), step  # its servers outlive it
         if number % 2:
             device.kill_servers()  # the power went too
         old = new

@@ -121,6 +121,8 @@ class Agent:
                 notify.tell("STOPPING=1")
                 self._end(self._candidate)
                 self._end(self._serving)
+                if self._public is not None:
+                    self._public.close()
 
     def stop(self) -> None:
         """Let `run` come to its end. From any thread, and from a signal."""
@@ -395,6 +397,8 @@ class Agent:
                 servers.remember(self.disk.run / "servers.json", self._running, self._orphans)
 
     def _proven(self, server: Running, rounds: int = 3, answer_s: float = 60.0) -> dict[str, Any]:
+        if server.proof is None:
+            return {"wrong": "", "latency_p99_ms": 0.0}
         with (
             self._tally.asking(server.private) as asked,
             Child("edgewise.edge.agent.proving", name="the proof of a release") as child,
@@ -450,7 +454,7 @@ class Agent:
             made = self.disk.read(server.release)
             told = self._proven(server, rounds=1, answer_s=HANGS_S)
             latency = told["latency_p99_ms"] if last else None
-            counted = health.read(metrics(server.private))
+            counted = health.read(metrics(server.private)) if server.proof is not None else health.Counted()
             reason = told["wrong"] or health.unwell(made.allowance, counted, server.resident_bytes(), latency)
         except (EdgewiseError, OSError, ValueError) as error:
             reason = f"it could not be looked at: {error}"

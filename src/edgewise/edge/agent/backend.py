@@ -11,7 +11,7 @@
 
 An operating system is run by a backend as well. It stages by laying the system out beside the booted one, `start` says
 what is laid out or booted, `accept` boots into it where it is not booted yet, and `ready` says after the boot whether
-the device came up in it: bootc and ostree fit without a rule of their own in `machine.py`.
+the device came up in it. So no rule of `machine.py` knows of systems. None is installed yet: such releases are refused.
 """
 
 import os
@@ -51,8 +51,8 @@ class Running(Protocol):
         """The socket that the agent alone asks at."""
 
     @property
-    def proof(self) -> Path:
-        """Folder of model.json and its golden, to prove it by."""
+    def proof(self) -> Path | None:
+        """Folder of model.json and its golden, to prove it by; None where it serves no model that could be asked."""
 
     @property
     def pid(self) -> int:
