@@ -100,6 +100,7 @@ class Podman:
         self._engine = Engine(tuple(program))
         self._mark = hashlib.sha256(str(disk.root.resolve()).encode()).hexdigest()[:8]
         self._begun: list[Container] = []
+        self._making: set[str] = set()
         self._lock = threading.Lock()
 
     def stage(self, made: Release) -> None:
@@ -125,7 +126,7 @@ class Podman:
             _readable(self._disk.model(release))
         document = (self._disk.folder(release) / "release.json").read_bytes()
         flags, image = self._described(document, images=images, model=str(self._disk.model(release)) if files else "")
-        name = f"edgewise-{self._mark}-{uuid4().hex[:12]}"
+        name = self._new_name()
         shared = _shared(self._disk.run / name[-12:])
         own = (f"--name={name}", f"--label={LABEL}={self._mark}", f"--volume={shared}:{INSIDE}:rw,z", *LOG_OPTIONS)
         command = ("--http", f"unix:{INSIDE}/{SOCKET}", "--later", f"fd:{PUBLIC}")
@@ -136,9 +137,9 @@ class Podman:
         except EdgewiseError:
             self._engine.forget(name)
             _away(shared)
+            self._made(name)
             raise
-        with self._lock:
-            self._begun = [*(one for one in self._begun if not one.over), begun]
+        self._made(name, begun)
         return begun
 
     def collect(self, needed: frozenset[str]) -> None:
@@ -165,10 +166,11 @@ class Podman:
         """
         images = {one.name: one for one in made.parts if one.kind is PartKind.IMAGE}
         image = self._name((images.get(MODEL_PART) or next(iter(images.values()))).digest)
-        holder = f"edgewise-{self._mark}-{uuid4().hex[:12]}"
+        holder = self._new_name()
         folder.mkdir()
         try:
-            self._engine.ask("create", "--pull=never", "--network=none", f"--name={holder}", image, "/never-run")
+            label = f"--label={LABEL}={self._mark}"
+            self._engine.ask("create", "--pull=never", "--network=none", f"--name={holder}", label, image, "/never-run")
             self._engine.ask("cp", f"{holder}:{MODELS}/{served.NAME}", str(folder / served.NAME))
             content = (folder / served.NAME).read_bytes()
             if digest_of(content) != made.model_digest:
@@ -181,17 +183,32 @@ class Podman:
                     raise WrongBytes(f"{golden.file.name} in its image is other than {served.NAME} says")
         finally:
             self._engine.forget(holder)
+            self._made(holder)
         return folder
+
+    def _new_name(self) -> str:
+        """Of a container that is about to be made, and that is not to be collected before it is."""
+        name = f"edgewise-{self._mark}-{uuid4().hex[:12]}"
+        with self._lock:
+            self._making.add(name)
+        return name
+
+    def _made(self, name: str, *begun: "Container") -> None:
+        """It was made, and is looked after; or it was not, or is gone."""
+        with self._lock:
+            self._begun = [*(one for one in self._begun if not one.over), *begun]
+            self._making.discard(name)
 
     def _strays(self) -> list[str]:
         """Containers of this device that nobody looks after: those that have ended, and once ours accepts, all others.
 
         An agent that was killed has left its container serving; it stays until one of ours has taken over from it.
         """
+        every = self._engine.containers(f"{LABEL}={self._mark}")  # first: what is made from here on is not in it
         with self._lock:
-            ours = {one.name for one in self._begun if not one.over}
-            taken_over = any(one.accepting and not one.ended() for one in self._begun if not one.over)
-        every = self._engine.containers(f"{LABEL}={self._mark}")
+            begun = [one for one in self._begun if not one.over]
+            ours = {*self._making, *(one.name for one in begun)}
+        taken_over = any(one.accepting and not one.ended() for one in begun)
         return [name for name, runs in every.items() if name not in ours and (taken_over or not runs)]
 
     def _import(self, digest: str) -> None:

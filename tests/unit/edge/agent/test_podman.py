@@ -256,6 +256,25 @@ def test_what_an_earlier_agent_left_goes_once_ours_has_taken_over(here: Here) ->
     assert here.containers == {new.name}
 
 
+@pytest.mark.parametrize("command", ["create", "cp", "run", "inspect"])
+def test_a_collection_in_the_midst_of_a_start_takes_nothing_from_it(
+    here: Here, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    serving = here.start()
+    serving.accept()
+    real = here.backend._engine._done
+
+    def done(_: object, argv: list[str], what: str, timeout_s: float, **how: object) -> str:
+        printed = real(argv, what, timeout_s, **how)  # type: ignore[arg-type]
+        if what == command:
+            monkeypatch.setattr(type(here.backend._engine), "_done", lambda _, *told, **how: real(*told, **how))
+            here.backend.collect(frozenset({here.release}))
+        return printed
+
+    monkeypatch.setattr(type(here.backend._engine), "_done", done)
+    assert here.start().ended() == ""
+
+
 def test_what_has_ended_by_itself_goes_at_once(here: Here) -> None:
     old = here.start()
     here.end(old, 1)
