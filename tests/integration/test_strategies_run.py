@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tritonclient.grpc as over_grpc
 
 from conftest import missing
 from edgewise.build import sign
@@ -66,7 +67,14 @@ def shelf(planned: tuple[Place, Plan], registry: Served, tmp_path_factory: pytes
     key, _ = sign.make_key(folder)
     outcomes, pushed = {}, {}
     for strategy in Strategy:
-        wishes = Wishes(strategy=strategy, base="host", compression=Compression.NONE, key=key, files=folder / "files")
+        wishes = Wishes(
+            strategy=strategy,
+            base="host",
+            compression=Compression.NONE,
+            key=key,
+            files=folder / "files",
+            grpc=strategy is Strategy.EMBEDDED,
+        )
         outcomes[strategy] = build.build(here.project, here.project.sites[0], folder=here.store, wishes=wishes)
         for part, name in outcomes[strategy].names.items():
             repository = f"{strategy}/{part}"
@@ -136,6 +144,18 @@ def answers(url: str, x: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
     return np.array(found, np.float32)
 
 
+def answers_by_grpc(where: str, x: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    """As `answers`, through Triton's client for gRPC."""
+    found = []
+    with over_grpc.InferenceServerClient(where) as client:
+        described = client.get_model_metadata("subject")
+        for row in x:
+            asked = over_grpc.InferInput(described.inputs[0].name, [1, *row.shape], described.inputs[0].datatype)
+            asked.set_data_from_numpy(row[np.newaxis])
+            found.append(client.infer("subject", [asked]).as_numpy(described.outputs[0].name).ravel())
+    return np.array(found, np.float32)
+
+
 def wait_until_ready(process: "subprocess.Popen[bytes]", url: str) -> None:
     until = time.monotonic() + PATIENCE_S
     while time.monotonic() < until:
@@ -148,7 +168,9 @@ def wait_until_ready(process: "subprocess.Popen[bytes]", url: str) -> None:
     pytest.fail("the server was never ready")
 
 
-def test_the_same_predictions_from_each(shelf: Shelf, podman: list[str], tmp_path: Path) -> None:
+def test_the_same_predictions_from_each_and_by_grpc_from_the_one_that_has_it(
+    shelf: Shelf, podman: list[str], tmp_path: Path
+) -> None:
     with np.load(shelf.files / "subject" / "1" / "golden.npz") as golden:
         x, y = golden["x0"], golden["y0"]
     found = {}
@@ -156,10 +178,15 @@ def test_the_same_predictions_from_each(shelf: Shelf, podman: list[str], tmp_pat
         url = f"127.0.0.1:{free_port()}"
         options = ["--rm", "--read-only", "--network=host", f"--name={strategy}", *LIMITS]
         argv = [*podman, "run", *options, *arguments(shelf, podman, strategy, tmp_path), "--http", url]
-        process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        grpc = f"127.0.0.1:{free_port()}" if strategy is Strategy.EMBEDDED else ""
+        process = subprocess.Popen(
+            [*argv, *(["--grpc", grpc] if grpc else [])], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         try:
             wait_until_ready(process, f"http://{url}")
             found[strategy] = answers(f"http://{url}", x)
+            if grpc:
+                np.testing.assert_array_equal(answers_by_grpc(grpc, x), found[strategy])
             health = ["/usr/bin/python3", "-m", "edgewise.edge.serve.health", f"http://{url}/v2/health/ready"]
             run(*podman, "exec", strategy.value, *health)
             run(*podman, "stop", "--time", "30", strategy.value)
@@ -219,6 +246,7 @@ def test_signatures_and_bills_came_along(shelf: Shelf, registry: Served) -> None
                 (single,) = seen.singles
                 assert {"bill of materials", "provenance", "signature"} == {one.kind for one in single.referrers}
                 assert {"edgewise", "numpy", "uvloop"} <= {name for name, _, _ in single.packages}
+                assert ("protobuf" in {name for name, _, _ in single.packages}) is (strategy is Strategy.EMBEDDED)
             cosign = there.resolve(f"{seen.root.digest.replace(':', '-')}.sig")
             assert cosign.digest in {one.document.digest for one in referrers}
 
