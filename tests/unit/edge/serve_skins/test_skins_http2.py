@@ -86,12 +86,10 @@ class Client:
             for event in events:
                 if isinstance(event, h2.events.DataReceived):
                     data += event.data
-                    if ended:
-                        continue
-                    if give:
-                        self.http.increment_flow_control_window(give, number)
-                    elif event.flow_controlled_length:
+                    if not give:
                         self.http.acknowledge_received_data(event.flow_controlled_length, number)
+                    elif not ended:
+                        self.http.increment_flow_control_window(give, number)
                 elif isinstance(event, h2.events.TrailersReceived | h2.events.ResponseReceived):
                     ends |= dict(event.headers)
                 elif isinstance(event, h2.events.StreamEnded):

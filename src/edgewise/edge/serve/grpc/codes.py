@@ -1,7 +1,5 @@
 """The status codes of gRPC that are used here, as numbers on the wire."""
 
-OK = 0
-UNKNOWN = 2
 INVALID_ARGUMENT = 3
 DEADLINE_EXCEEDED = 4
 NOT_FOUND = 5
