@@ -1,6 +1,9 @@
 """Releases and what nodes make of them, in the words of the exchange."""
 
+import hashlib
+import json
 from dataclasses import replace
+from pathlib import Path
 
 from edgewise.build.nodes.describe import Wish, describe
 from edgewise.build.nodes.description import NodeKind, Workload
@@ -44,3 +47,27 @@ def workload(
     **changes: object,
 ) -> Workload:
     return replace(describe(release(strategy), RELEASE, node, wish or Wish(cpus=1.0)), **changes)
+
+
+def external_model(folder: Path) -> tuple[Path, str]:
+    """A model folder that nobody can run, and the digest of its model.json."""
+    folder.mkdir(exist_ok=True)
+    (folder / "model.onnx").write_bytes(b"weights")
+    tensor = {"name": "x", "dtype": "float32", "shape": ["n", 4], "quantised": False}
+    document = {
+        "apiVersion": "edgewise/v1",
+        "kind": "ServedModel",
+        "name": "meter-reader",
+        "version": "1",
+        "design": "given",
+        "configuration": {"runtime": "onnxruntime", "version": "1", "threads": 1, "options": {}},
+        "files": [
+            {"name": "model.onnx", "digest": f"sha256:{hashlib.sha256(b'weights').hexdigest()}", "size_bytes": 7}
+        ],
+        "signature": {"inputs": [tensor], "outputs": [tensor]},
+        "golden": None,
+        "delay_bound_ms": 0.0,
+    }
+    content = json.dumps(document).encode()
+    (folder / "model.json").write_bytes(content)
+    return folder, f"sha256:{hashlib.sha256(content).hexdigest()}"

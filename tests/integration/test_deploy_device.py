@@ -1,7 +1,5 @@
 """`edgewise deploy --to ssh://…` against a real OpenSSH server: beside, one rename, and back."""
 
-import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +11,7 @@ from devices import missing as what_is_missing
 from conftest import missing
 from edgewise.cli.main import run
 from edgewise.exchange.release import Strategy, digest, written
-from fakes.workloads import release
+from fakes.workloads import external_model, release
 
 
 @pytest.fixture(scope="module")
@@ -126,32 +124,8 @@ def test_an_old_podman_gets_services(tmp_path: Path, there: Device):
     assert "systemctl enable --quiet meter-reader.service" in there.log
 
 
-def external(tmp_path: Path) -> tuple[Path, str]:
-    """A model folder, and the digest of its model.json."""
-    folder = tmp_path / "model"
-    folder.mkdir()
-    (folder / "model.onnx").write_bytes(b"weights")
-    file = {"name": "model.onnx", "digest": f"sha256:{hashlib.sha256(b'weights').hexdigest()}", "size_bytes": 7}
-    tensor = {"name": "x", "dtype": "float32", "shape": ["n", 4], "quantised": False}
-    document = {
-        "apiVersion": "edgewise/v1",
-        "kind": "ServedModel",
-        "name": "meter-reader",
-        "version": "1",
-        "design": "given",
-        "configuration": {"runtime": "onnxruntime", "version": "1", "threads": 1, "options": {}},
-        "files": [file],
-        "signature": {"inputs": [tensor], "outputs": [tensor]},
-        "golden": None,
-        "delay_bound_ms": 0.0,
-    }
-    content = json.dumps(document).encode()
-    (folder / "model.json").write_bytes(content)
-    return folder, f"sha256:{hashlib.sha256(content).hexdigest()}"
-
-
 def test_an_external_model_is_sent_and_checked_on_the_device(tmp_path: Path, there: Device):
-    folder, name = external(tmp_path)
+    folder, name = external_model(tmp_path / "model")
     given = release(Strategy.EXTERNAL, model_digest=name)
     there.say("well", digest(written(given)))
     assert put(tmp_path, there, given)[0] == 89  # it is not there, and nobody says where to take it
@@ -209,7 +183,7 @@ WAYS = {
 @pytest.mark.parametrize("kind", WAYS)
 def test_units_of_every_kind_are_deployed_and_go_back(tmp_path: Path, there: Device, kind: str):
     strategy, folder, switch = WAYS[kind]
-    model, name = external(tmp_path)
+    model, name = external_model(tmp_path / "model")
     more = ["--as", kind, "--python", f"{there.home}/bin/python3", "--model", str(model)]
     old, new = (release(strategy, version=version, model_digest=name) for version in ("7", "8"))
     there.say("well", digest(written(old)))

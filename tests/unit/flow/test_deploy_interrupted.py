@@ -1,8 +1,6 @@
 """A deployment to a device that is cut off or stopped anywhere: what ran goes on, and the next one completes."""
 
 import functools
-import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +20,7 @@ from edgewise.exchange.release import Strategy, digest, written
 from edgewise.flow.deploy import device, ssh
 from edgewise.flow.deploy.device import Order
 from fakes.remote import DEVICE, NAME, Remote
-from fakes.workloads import release
+from fakes.workloads import external_model, release
 
 LAYOUT = Layout(podman=Version(5, 4))
 EXTRACT = replace(LAYOUT, modelcar=Modelcar.EXTRACT)
@@ -53,7 +51,7 @@ class Plant:
     def __init__(self, name: str, folder: Path, patch: pytest.MonkeyPatch) -> None:
         self.strategy, self.face, how = FACES[name]
         self.remote = Remote(**how)  # type: ignore[arg-type]
-        self.folder, self.model = model(folder)
+        self.folder, self.model = external_model(folder)
         patch.setattr(ssh, "run", self._run)
 
     def _run(self, *told: Any, **more: Any) -> tuple[int, str]:
@@ -98,30 +96,6 @@ class Plant:
             mine in name or (name.startswith(f"{NAME}-") and name[13:19] in ("health", "unwell")) for name in others
         )
         assert all(mine in volume for volume in self.remote.volumes)
-
-
-def model(folder: Path) -> tuple[Path, str]:
-    """A model folder, and the digest of its model.json."""
-    folder.mkdir(exist_ok=True)
-    (folder / "model.onnx").write_bytes(b"weights")
-    tensor = {"name": "x", "dtype": "float32", "shape": ["n", 4], "quantised": False}
-    document = {
-        "apiVersion": "edgewise/v1",
-        "kind": "ServedModel",
-        "name": "meter-reader",
-        "version": "1",
-        "design": "given",
-        "configuration": {"runtime": "onnxruntime", "version": "1", "threads": 1, "options": {}},
-        "files": [
-            {"name": "model.onnx", "digest": f"sha256:{hashlib.sha256(b'weights').hexdigest()}", "size_bytes": 7}
-        ],
-        "signature": {"inputs": [tensor], "outputs": [tensor]},
-        "golden": None,
-        "delay_bound_ms": 0.0,
-    }
-    content = json.dumps(document).encode()
-    (folder / "model.json").write_bytes(content)
-    return folder, f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
 @pytest.fixture(params=FACES)

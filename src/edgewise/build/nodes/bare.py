@@ -6,11 +6,11 @@ the device's own. Every 30 s a timer asks the server whether it is well; where i
 
 from dataclasses import dataclass
 
-from edgewise.build.nodes.description import HTTP_PORT, File, Workload
+from edgewise.build.nodes.description import HTTP_PORT, MODEL_VARIABLE, File, Workload
 from edgewise.build.nodes.owner import SYSTEM, Owner
 from edgewise.build.nodes.quadlet import unit
 from edgewise.build.nodes.quadlet.compose import PIDS, STOP_TIMEOUT_S
-from edgewise.build.nodes.quadlet.unit import Section, Unit, literal, word, words
+from edgewise.build.nodes.quadlet.unit import Section, Unit, literal, path_variable, word, words
 from edgewise.errors import NotDeployable
 from edgewise.exchange.release import Strategy
 
@@ -106,7 +106,7 @@ def _service(workload: Workload, layout: BareLayout) -> Unit:
     described = f"Edgewise: {workload.model_name} {workload.model_version} for {workload.site}, {workload.version}"
     own = (
         ("Type", "exec"),
-        *(("Environment", word(f"{name}={value}").replace("$$", "$")) for name, value in sorted(environment.items())),
+        *(("Environment", _variable(name, value)) for name, value in sorted(environment.items())),
         ("ExecStart", words(argv)),
         ("Restart", "on-failure"),
         ("RestartSec", "5"),
@@ -133,6 +133,11 @@ def _service(workload: Workload, layout: BareLayout) -> Unit:
             unit.of_release(workload.release),
         ),
     )
+
+
+def _variable(name: str, value: str) -> str:
+    """A variable of the service; no dollar is expanded there, and nothing else but the home in the model's folder."""
+    return path_variable(name, value) if name == MODEL_VARIABLE else word(f"{name}={value}").replace("$$", "$")
 
 
 def _devices(workload: Workload) -> tuple[tuple[str, str], ...]:
@@ -175,6 +180,10 @@ def _health(workload: Workload, layout: BareLayout) -> list[Unit]:
                         ("Description", literal(f"Edgewise: ask whether {name} is well")),
                         ("BindsTo", f"{name}.service"),
                         bound,
+                        # by default a user's timers come before all services, and this one comes after its own
+                        ("DefaultDependencies", "no"),
+                        ("Conflicts", "shutdown.target"),
+                        ("Before", "shutdown.target"),
                     ),
                 ),
                 Section(name="Timer", entries=(("OnActiveSec", "90"), ("OnUnitInactiveSec", "30"))),

@@ -12,6 +12,7 @@ import yaml
 from edgewise.build.nodes import bare
 from edgewise.build.nodes.bare import BareLayout
 from edgewise.build.nodes.kubernetes.validate import validate as validate_objects
+from edgewise.build.nodes.owner import USER
 from edgewise.build.nodes.quadlet import kube, run, unit
 from edgewise.build.nodes.quadlet.compose import Layout, Modelcar
 from edgewise.build.nodes.quadlet.validate import validate
@@ -23,7 +24,7 @@ from fakes.workloads import MODEL_JSON, workload
 STRATEGIES = [Strategy.EMBEDDED, Strategy.EXTERNAL, Strategy.MODELCAR]
 
 
-def verified(files, folder: Path, *, true: str) -> str:
+def verified(files, folder: Path, *, true: str, manager: str = "--system") -> str:
     """What systemd says of units, where every program is `true`: those of a device are not here."""
     if shutil.which("systemd-analyze") is None:
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(
@@ -35,14 +36,31 @@ def verified(files, folder: Path, *, true: str) -> str:
         path.write_bytes(one.content.replace(b"/opt/edgewise/bin/python3", true.encode()))
         paths.append(str(path))
     done = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", *paths], capture_output=True, text=True, timeout=60, check=False
+        ["systemd-analyze", manager, "verify", "--man=no", *paths],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "XDG_RUNTIME_DIR": str(folder)},
     )
-    return "\n".join(line for line in done.stderr.splitlines() if str(folder) in line or ".service" in line)
+    told = (str(folder), ".service", "cycle")
+    return "\n".join(line for line in done.stderr.splitlines() if any(word in line for word in told))
 
 
 def test_systemd_takes_the_services_without_an_engine(tmp_path: Path):
     files = bare.files(workload(Strategy.EXTERNAL, settings={"A": "a $b %n 'c' \"d\""}), BareLayout())
     assert verified(files, tmp_path, true="/bin/true") == ""
+
+
+def test_a_user_s_systemd_takes_its_services(tmp_path: Path):
+    without = bare.files(workload(Strategy.EXTERNAL), BareLayout(owner=USER))
+    assert verified(without, tmp_path, true="/bin/true", manager="--user") == ""
+    layout = Layout(podman=Version(4, 3), network=False, modelcar=Modelcar.EXTRACT, owner=USER)
+    old = run.files(workload(Strategy.MODELCAR), layout, podman=("/bin/true",))
+    assert verified(old, tmp_path, true="/bin/true", manager="--user") == ""
+    text = without[0].content.decode()
+    assert "EDGEWISE_MODEL=%h/.local/share/edgewise/models/" in text
+    assert "DynamicUser" not in text
 
 
 def test_systemd_would_say_what_is_wrong(tmp_path: Path):

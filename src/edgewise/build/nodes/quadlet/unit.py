@@ -73,7 +73,21 @@ def word(text: str) -> str:
     """
     if _CONTROL.search(text):
         raise BadNodeFile(f"{text!r} cannot stand in a unit file", hint="leave out control characters")
-    text = _escaped(text).replace("$", "$$")
+    return _quoted(_escaped(text).replace("$", "$$"))
+
+
+def path_variable(name: str, path: str) -> str:
+    """`NAME=PATH` of Environment=, where the path may begin with `HOME`.
+
+    Raises:
+        BadNodeFile: it holds a control character.
+    """
+    if _CONTROL.search(path):
+        raise BadNodeFile(f"{path!r} cannot stand in a unit file", hint="leave out control characters")
+    return _quoted(f"{name}={_escaped(path)}")
+
+
+def _quoted(text: str) -> str:
     if _PLAIN.fullmatch(text):
         return text
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
