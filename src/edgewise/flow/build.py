@@ -169,6 +169,9 @@ def _build(
     written = None if asked.files is None else _written(model, asked.files, store)
     for part, root in made.roots.items():
         layout.tag(names[part], root)
+    for part, name in names.items():  # of another strategy before: a release would take it for its own
+        if part not in made.roots and name in layout.references():
+            layout.untag(name)
     decided.remember(project, choice, store)
     return Outcome(
         site=site.name,

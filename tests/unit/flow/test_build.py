@@ -157,6 +157,13 @@ def test_plain_files_are_the_model_folder(project: Project, folder: Path, tmp_pa
     assert (outcome.files / "model.json").read_bytes() == outcome.served.document
 
 
+def test_a_part_that_another_strategy_had_loses_its_name(project: Project, folder: Path) -> None:
+    built(project, folder, replace(QUICK, strategy="external"))
+    assert set(state(folder)) == {NAME, "meter/press-line/model:1"}
+    built(project, folder, replace(QUICK, strategy="embedded"))
+    assert set(state(folder)) == {NAME}
+
+
 def test_the_choice_is_kept_and_explained(project: Project, folder: Path) -> None:
     with pytest.raises(NotFound, match="nothing was built"):
         build.last_choice(project, SITE, folder=folder)

@@ -138,8 +138,6 @@ class Life:
                 named = naming.names_of(self.project, site, self.wishes.version)
                 there = Layout(self.folder).references()
                 found = {part: there[name].digest for part, name in named.items() if name in there}
-                if known is not None:  # a strategy that has no model of its own leaves an older one's name behind
-                    found = {part: digest for part, digest in found.items() if part in known.outputs}
                 return found if naming.INFERENCE in found else None
             case Step.PUSH if known is not None and not self._asked_so(known):
                 return None
