@@ -48,3 +48,6 @@ def planned(tmp_path_factory: pytest.TempPathFactory) -> "tuple[Place, Plan]":
 
     here = place(tmp_path_factory.mktemp("depthwise"), models.depthwise())
     return here, here.plan()
+
+
+from integration.shelves import podman, registry, shelf  # noqa: E402, F401 - fixtures, which want `missing` from here

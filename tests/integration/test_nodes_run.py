@@ -28,10 +28,10 @@ from edgewise.build.nodes.versions import Version
 from edgewise.build.strategies.bundle import Strategy
 from edgewise.exchange import release as releases
 from edgewise.exchange.release import Allowance, Part, PartKind, Release
+from integration.shelves import Shelf
 from integration.test_registry import LIMITS, run
-from integration.test_strategies_run import PATIENCE_S, Shelf, answers, free_port, podman, registry, shelf
+from integration.test_strategies_run import PATIENCE_S, answers, free_port
 
-__all__ = ["podman", "registry", "shelf"]
 pytestmark = pytest.mark.slow
 HERE = Version(4, 3)
 UNDER_SYSTEMD = ("--sdnotify=conmon", "--cgroups=split")
