@@ -10,7 +10,7 @@ from edgewise.errors import NotAllowed, TreeUnreachable
 TRIES = 4
 FIRST_WAIT_S = 0.5
 MAX_BYTES = 8 << 20
-"""Of one file of a tree, when it is read."""
+"""Of one answer. What is longer is no file of a tree, and is not read to its end."""
 LATER = frozenset({408, 429, 500, 502, 503, 504})
 
 
@@ -30,14 +30,14 @@ def ask(
 
     Raises:
         NotAllowed: 401 or 403.
-        TreeUnreachable: no answer, or trouble on the other side, `TRIES` times.
+        TreeUnreachable: no answer, or trouble on the other side, `TRIES` times; or one longer than `MAX_BYTES`.
     """
     said = ""
     for attempt in range(TRIES):
         if attempt:
             time.sleep(wait_s * 2 ** (attempt - 1))
         try:
-            answer = client.request(method, url, headers=dict(headers()), content=content)
+            answer = _bounded(client, method, url, dict(headers()), content)
         except httpx.HTTPError as error:
             said = str(error) or type(error).__name__
             continue
@@ -47,6 +47,20 @@ def ask(
             return answer
         said = f"it answers {answer.status_code}"
     raise TreeUnreachable(f"{url} does not take {method}: {said}", hint="what is in force there is as it was")
+
+
+def _bounded(client: httpx.Client, method: str, url: str, headers: dict[str, str], content: bytes) -> httpx.Response:
+    body = bytearray()
+    with client.stream(method, url, headers={"Accept-Encoding": "identity", **headers}, content=content) as answer:
+        for part in answer.iter_raw():
+            body += part
+            if len(body) > MAX_BYTES:
+                raise TreeUnreachable(
+                    f"{url} answers {method} with more than {MAX_BYTES >> 20} MiB, which is no file of a tree",
+                    hint="is this the tree's own address?",
+                )
+    heads = [(name, value) for name, value in answer.headers.multi_items() if name.lower() != "content-encoding"]
+    return httpx.Response(answer.status_code, headers=heads, content=bytes(body), request=answer.request)
 
 
 def refused(answer: httpx.Response, what: str) -> TreeUnreachable:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from edgewise.core.releases import asked
 from edgewise.core.releases.bucket import Bucket, Credentials
 from edgewise.core.releases.dav import WebRoot
 from edgewise.errors import NotAllowed, PublishedMeanwhile, TreeUnreachable
@@ -128,6 +129,15 @@ def test_nobody_there(kind: str, tmp_path: Path) -> None:
         port = taken.getsockname()[1]
     with place(kind, f"http://127.0.0.1:{port}") as web, pytest.raises(TreeUnreachable):
         Releases.make(tmp_path, SITE, web=web)
+
+
+def test_an_answer_without_end_is_not_read_to_its_end(server: Webs, tmp_path: Path) -> None:
+    with place(server.kind, server.address) as web:
+        releases = Releases.make(tmp_path, SITE, web=web)
+        path = next(path for path in server.files if path.endswith("timestamp.json"))
+        server.files[path] = b" " * (asked.MAX_BYTES + 1)
+        with pytest.raises(TreeUnreachable, match="more than 8 MiB"):
+            releases.desk().read()
 
 
 def test_a_server_without_conditions_is_refused(server: Webs, tmp_path: Path) -> None:
