@@ -103,7 +103,7 @@ def _nodes() -> Iterator[str]:
     for row in versions.TABLE:
         yield f"| {row.product} | {row.feature} | {row.version} | {_cell(row.otherwise)} | {row.source} |\n"
     defaults = ", ".join(f"{product} {version}" for product, version in versions.DEFAULTS.items())
-    yield f"\nWithout `--target-version`, files are for {defaults}.\n"
+    yield f"\nWithout `--target-version`, files are for {defaults}; `edgewise deploy` asks the node.\n"
     yield "\n## Keys of quadlet units\n\nWhat `edgewise` takes Podman's generator to know, by section and version.\n"
     for section, keys in KEYS.items():
         yield f"\n**[{section}]**\n\n| since | keys |\n|---|---|\n"

@@ -23,6 +23,7 @@ DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 KINDS = {
     "v1": [
         ("Namespace", "namespaces", False),
+        ("ConfigMap", "configmaps", True),
         ("Service", "services", True),
         ("PersistentVolumeClaim", "persistentvolumeclaims", True),
     ],
@@ -32,6 +33,7 @@ KINDS = {
     "route.openshift.io/v1": [("Route", "routes", True)],
     "serving.kserve.io/v1beta1": [("InferenceService", "inferenceservices", True)],
     "serving.kserve.io/v1alpha1": [("ServingRuntime", "servingruntimes", True)],
+    "components.platform.opendatahub.io/v1alpha1": [("Kserve", "kserves", False)],
     "monitoring.coreos.com/v1": [("ServiceMonitor", "servicemonitors", True)],
 }
 
@@ -58,6 +60,7 @@ class Double:
         sent: method, path, query and body of every request that is no discovery.
         ready: whether what serves becomes ready.
         refused: answers by path, as (code, message), instead of taking what is applied.
+        hidden: paths that whoever asks may not see.
     """
 
     def __init__(self, without: str = "") -> None:
@@ -68,6 +71,7 @@ class Double:
         self.refused: dict[str, tuple[int, str]] = {}
         self.managers: dict[str, dict[Leaf, str]] = {}
         self.token = ""
+        self.hidden: set[str] = set()
 
     def applied(self) -> list[str]:
         """Paths of what was applied and not only tried, in order."""
@@ -78,6 +82,8 @@ class Double:
         if found := self._discovery(path):
             return 200, found
         self.sent.append((method, path, query, body, kind))
+        if method == "GET" and path in self.hidden:
+            return _status(403, f"{path} is forbidden")
         if method == "GET" and self._is_list(path):
             inside = [one for name, one in self.objects.items() if name.startswith(f"{path}/")]
             return 200, {"kind": "List", "items": inside}

@@ -129,7 +129,13 @@ class Subject:
         ),
     ] = ""
     target_version: Annotated[
-        str, typer.Option(help="Version of what runs on the node.", show_default=False, rich_help_panel=NODE)
+        str,
+        typer.Option(
+            metavar="VERSION|NODE",
+            help="Version of what runs on the node, or where it is read: ssh://[USER@]HOST, or kubernetes.",
+            show_default=False,
+            rich_help_panel=NODE,
+        ),
     ] = ""
 
 

@@ -1,9 +1,10 @@
 """`edgewise deploy`: a release onto a device or a cluster."""
 
 import sys
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
 import typer
@@ -16,14 +17,16 @@ from edgewise.build.nodes.kubernetes.kserve import Serving
 from edgewise.build.nodes.kubernetes.objects import Object
 from edgewise.build.nodes.owner import SYSTEM, USER
 from edgewise.build.nodes.quadlet.compose import Layout, Modelcar
-from edgewise.build.nodes.versions import DEFAULTS, Product, Version, version
+from edgewise.build.nodes.versions import DEFAULTS, Product
 from edgewise.cli._nodes import KindFlag, NamespaceFlag, PythonFlag, UserFlag, namespace_of
 from edgewise.cli._say import clean, note
 from edgewise.cli._subject import Subject, described, of_subject
+from edgewise.cli._target import KUBERNETES, named, of_cluster
 from edgewise.errors import NodeUnreachable
-from edgewise.flow.deploy import device, ssh
+from edgewise.flow.deploy import cluster, device, ssh
 
-KUBERNETES = "kubernetes"
+if TYPE_CHECKING:
+    from edgewise.flow.deploy import api
 
 
 class ClusterFace(StrEnum):
@@ -31,6 +34,16 @@ class ClusterFace(StrEnum):
 
     OPENSHIFT = "openshift"
     MICROSHIFT = "microshift"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What a cluster gets, and where."""
+
+    face: ClusterFace
+    namespace: str
+    storage: str
+    monitoring: bool
 
 
 @of_subject
@@ -92,8 +105,12 @@ def run(
         with ssh.shared(_device(to, identity, ssh_config)) as where:
             _to_device(where, workload, order, dry_run=dry_run, yes=yes)
         return
-    objects = _objects(workload, face, namespace, storage, subject.target_version, monitoring=monitoring)
-    _to_cluster(objects, kubeconfig, context, dry_run=dry_run, yes=yes, adopt=adopt, up_s=wait)
+    from edgewise.flow.deploy import api  # noqa: PLC0415 - the client of Kubernetes is an extra
+
+    with api.Cluster(kubeconfig, context) as reached:
+        target = Target(face=face, namespace=namespace_of(namespace, workload), storage=storage, monitoring=monitoring)
+        objects = _objects(reached, workload, target, subject.target_version)
+        _to_cluster(reached, objects, dry_run=dry_run, yes=yes, adopt=adopt, up_s=wait)
 
 
 def _device(to: str, identity: Path | None, configuration: Path | None) -> ssh.Device:
@@ -114,48 +131,36 @@ def _to_device(where: ssh.Device, workload: Workload, order: device.Order, *, dr
     device.deploy(found, workload, order, note)
 
 
-def _objects(
-    workload: Workload, face: ClusterFace, namespace: str, storage: str, target: str, *, monitoring: bool
-) -> list[Object]:
-    space = namespace_of(namespace, workload)
-    if face is ClusterFace.MICROSHIFT:
-        given = version(target) if target else DEFAULTS[Product.MICROSHIFT]
-        return microshift.checked(workload, microshift.Layout(microshift=given, namespace=space))
-    kserve: Version = version(target) if target else DEFAULTS[Product.KSERVE]
+def _objects(reached: "api.Cluster", workload: Workload, target: Target, said: str) -> list[Object]:
+    """What the cluster gets, for the version that is named, or for its own."""
+    product = Product.MICROSHIFT if target.face is ClusterFace.MICROSHIFT else Product.KSERVE
+    given = of_cluster(reached, product) if said in ("", KUBERNETES) else named(said, product)
+    if target.face is ClusterFace.MICROSHIFT:
+        return microshift.checked(workload, microshift.Layout(microshift=given, namespace=target.namespace))
     layout = openshift.Layout(
-        kubernetes=DEFAULTS[Product.KUBERNETES],
-        namespace=space,
-        serving=Serving(kserve=kserve, storage=storage),
-        monitoring=monitoring,
+        kubernetes=reached.version,
+        namespace=target.namespace,
+        serving=Serving(kserve=given, storage=target.storage),
+        monitoring=target.monitoring,
     )
     return openshift.checked(workload, layout)
 
 
 def _to_cluster(
-    objects: list[Object],
-    kubeconfig: Path | None,
-    context: str,
-    *,
-    dry_run: bool,
-    yes: bool,
-    adopt: bool,
-    up_s: float,
+    reached: "api.Cluster", objects: list[Object], *, dry_run: bool, yes: bool, adopt: bool, up_s: float
 ) -> None:
-    from edgewise.flow.deploy import api, cluster  # noqa: PLC0415 - the client of Kubernetes is an extra
-
-    with api.Cluster(kubeconfig, context) as reached:
-        changes = cluster.plan(reached, objects, adopt=adopt)
-        for change in changes:
-            typer.echo(f"{'new' if change.new else 'changed' if change.difference else 'same'} {change.name}")
-            for line in change.difference:
-                typer.echo(clean(line))
-        if dry_run:
-            note(f"{reached.host} would take all {len(changes)}; nothing was changed")
-            return
-        _confirm(f"apply {len(changes)} objects to {reached.host}?", yes=yes)
-        cluster.apply(reached, objects, note, adopt=adopt)
-        cluster.wait(reached, objects, up_s=up_s)
-        note("all of it is ready")
+    changes = cluster.plan(reached, objects, adopt=adopt)
+    for change in changes:
+        typer.echo(f"{'new' if change.new else 'changed' if change.difference else 'same'} {change.name}")
+        for line in change.difference:
+            typer.echo(clean(line))
+    if dry_run:
+        note(f"{reached.host} would take all {len(changes)}; nothing was changed")
+        return
+    _confirm(f"apply {len(changes)} objects to {reached.host}?", yes=yes)
+    cluster.apply(reached, objects, note, adopt=adopt)
+    cluster.wait(reached, objects, up_s=up_s)
+    note("all of it is ready")
 
 
 def _confirm(question: str, *, yes: bool) -> None:

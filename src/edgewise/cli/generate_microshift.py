@@ -8,9 +8,10 @@ from edgewise.build.nodes.description import NodeKind
 from edgewise.build.nodes.kubernetes import microshift
 from edgewise.build.nodes.kubernetes.microshift import Layout
 from edgewise.build.nodes.kubernetes.pod import Modelcar
-from edgewise.build.nodes.versions import DEFAULTS, Product, version
+from edgewise.build.nodes.versions import Product
 from edgewise.cli._nodes import HostFlag, NamespaceFlag, OutFlag, deliver, namespace_of
 from edgewise.cli._subject import Subject, described, of_subject
+from edgewise.cli._target import on_cluster
 
 
 @of_subject
@@ -37,7 +38,7 @@ def run(
     """
     workload = described(subject, NodeKind.MICROSHIFT).workload
     layout = Layout(
-        microshift=version(subject.target_version) if subject.target_version else DEFAULTS[Product.MICROSHIFT],
+        microshift=on_cluster(subject.target_version, Product.MICROSHIFT)[0],
         namespace=namespace_of(namespace, workload),
         modelcar=modelcar,
         serving=kserve,

@@ -8,10 +8,11 @@ from edgewise.build.nodes.description import NodeKind
 from edgewise.build.nodes.kubernetes import openshift
 from edgewise.build.nodes.kubernetes.kserve import Mode, Serving
 from edgewise.build.nodes.kubernetes.openshift import Layout
-from edgewise.build.nodes.versions import DEFAULTS, Product, version
+from edgewise.build.nodes.versions import Product, version
 from edgewise.cli._nodes import NamespaceFlag, OutFlag, deliver, namespace_of
 from edgewise.cli._say import note
 from edgewise.cli._subject import Described, Subject, described, of_subject
+from edgewise.cli._target import on_cluster
 
 
 @of_subject
@@ -56,8 +57,9 @@ def run(
     found = described(subject, NodeKind.OPENSHIFT)
     workload = found.workload
     least = workload.replicas if min_replicas is None else min_replicas
+    kserve, kubernetes = on_cluster(subject.target_version, Product.KSERVE, Product.KUBERNETES)
     serving = Serving(
-        kserve=version(subject.target_version) if subject.target_version else DEFAULTS[Product.KSERVE],
+        kserve=kserve,
         mode=mode,
         storage=storage,
         service_account=service_account,
@@ -67,7 +69,7 @@ def run(
         canary_percent=_share(found, mode) if canary is None else canary,
     )
     layout = Layout(
-        kubernetes=version(kubernetes_version) if kubernetes_version else DEFAULTS[Product.KUBERNETES],
+        kubernetes=version(kubernetes_version) if kubernetes_version else kubernetes,
         namespace=namespace_of(namespace, workload),
         serving=serving,
         monitoring=monitoring,

@@ -9,10 +9,10 @@ from edgewise.build.nodes.description import HTTP_PORT, NodeKind
 from edgewise.build.nodes.device import As, Face
 from edgewise.build.nodes.owner import SYSTEM, USER
 from edgewise.build.nodes.quadlet.compose import Layout, Modelcar
-from edgewise.build.nodes.versions import DEFAULTS, Product, version
 from edgewise.cli._nodes import KindFlag, OutFlag, PythonFlag, UserFlag, deliver
 from edgewise.cli._say import note
 from edgewise.cli._subject import Subject, described, of_subject
+from edgewise.cli._target import podman
 
 
 @of_subject
@@ -37,13 +37,14 @@ def run(
     Example: edgewise generate quadlet release.json --target-version 5.4 --out press-line
     """
     workload = described(subject, NodeKind.DEVICE).workload
+    owner = USER if user else SYSTEM
     layout = Layout(
-        podman=version(subject.target_version) if subject.target_version else DEFAULTS[Product.PODMAN],
+        podman=podman(subject.target_version, owner),
         modelcar=modelcar,
         address=address,
         port=port,
         grpc=grpc,
-        owner=USER if user else SYSTEM,
+        owner=owner,
     )
     face = Face(kind=kind, layout=layout, python=python)
     files = device.files(workload, face)

@@ -25,6 +25,8 @@ Json = Any
 FIELD_MANAGER = "edgewise"
 APPLY = "application/apply-patch+yaml"
 REQUEST_S = 30
+MOST_BYTES = 64 << 20
+"""Of one answer: a list of all objects of a kind in a namespace."""
 
 
 class Cluster:
@@ -81,6 +83,13 @@ class Cluster:
         """
         return self._asked("get", one, codes=(404,))
 
+    def look(self, one: Json) -> Json | None:
+        """The object of the kind and name of `one`; None where there is none, no such kind, or none for us to see."""
+        try:
+            return self._asked("get", one, codes=(403, 404))
+        except NotDeployable:
+            return None
+
     def beside(self, one: Json) -> list[Json]:
         """All objects of the kind and namespace of `one`; none where the cluster does not let us see them."""
         found = self._asked("get", one, codes=(403, 404), every=True)
@@ -115,13 +124,16 @@ class Cluster:
         try:
             path = self._path(one, every=every)
             said = self._client.request(method, path, serialize=False, _request_timeout=REQUEST_S, **params)
+            content = said.read(MOST_BYTES + 1)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise self._unreachable(error) from error
         except (ApiException, DynamicApiError) as error:
             if error.status in codes:
                 return None
             raise self._refused(error, what) from error
-        return json.loads(said.data)
+        if len(content) > MOST_BYTES:
+            raise NodeRefused(f"{what}: the cluster's answer is larger than {MOST_BYTES >> 20} MiB", hint="")
+        return json.loads(content)
 
     def _path(self, one: Json, *, every: bool = False) -> str:
         try:

@@ -97,7 +97,7 @@ def ask(where: ssh.Device, workload: Workload, order: Order) -> Found:
         face = order.face
         _check_python(there, face)
     else:
-        face = replace(order.face, layout=replace(order.face.layout, podman=_podman(there)))
+        face = replace(order.face, layout=replace(order.face.layout, podman=podman(there)))
         if workload.architecture and machine and workload.architecture != machine:
             raise NotDeployable(f"the release is for {workload.architecture}, and {there} is {machine}")
     beside, file = stage(workload, face)
@@ -176,7 +176,12 @@ def deploy(found: Found, workload: Workload, order: Order, say: Say) -> bool:
     return True
 
 
-def _podman(there: Reached) -> Version:
+def podman(there: Reached) -> Version:
+    """The version of the device's Podman.
+
+    Raises:
+        NotDeployable: it has none.
+    """
     code, said = there.podman("--version", codes=(0, 127))
     if code:
         raise NotDeployable(
