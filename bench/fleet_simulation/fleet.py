@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from edgewise.core.rollouts.decide import decide, failing
+from edgewise.core.rollouts.decide import decide
+from edgewise.core.rollouts.health import failing
 from edgewise.core.rollouts.policy import Policy, Rollout, State
 from edgewise.edge.agent.state import EffectKind
 from edgewise.exchange import offer
@@ -140,7 +141,7 @@ class Fleet:
         made.steps += 1
         assert after.stage - rollout.stage in (0, 1), "it skipped a stage"
         if after.stage > rollout.stage or after.state is State.DONE:
-            assert not failing(self.policy, NEW, said), "it went wider on failing health"
+            assert not failing(rollout, NEW, said), "it went wider on failing health"
         if made.steps % 8 == 1:
             mixed = [*said, *self.shuffle.sample(said, len(said) // 10)]
             self.shuffle.shuffle(mixed)

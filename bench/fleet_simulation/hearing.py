@@ -17,7 +17,7 @@ from sqlalchemy import insert, select
 from edgewise.core.database import migrate
 from edgewise.core.database.engine import Database
 from edgewise.core.database.schema import devices as table
-from edgewise.core.rollouts.decide import Heard
+from edgewise.core.rollouts.heard import Heard
 from edgewise.exchange import message, signing
 from edgewise.exchange.message import Figures, Report, Status
 

@@ -7,7 +7,7 @@ from edgewise.cli._hub import ask
 from edgewise.cli._say import note
 from edgewise.cli.config import Output, Settings
 from edgewise.cli.output import data, sentence
-from edgewise.core.rollouts.decide import Heard
+from edgewise.core.rollouts.heard import Heard
 from edgewise.core.rollouts.policy import Rollout
 from edgewise.errors import EdgewiseError
 from edgewise.exchange.message import Figures, Status

@@ -25,6 +25,9 @@ def run(
     max_failed: Annotated[
         float, typer.Option(metavar="SHARE", min=0, max=1, help="Of devices that tried it; more withdraws it.")
     ] = 0.02,
+    chance: Annotated[
+        float, typer.Option(metavar="SHARE", min=0, max=1, help="Of false alarms about failed devices, in one look.")
+    ] = 0.01,
     max_errors: Annotated[
         float, typer.Option(metavar="SHARE", min=0, max=1, help="Of requests; more withdraws it.")
     ] = 0.01,
@@ -52,6 +55,7 @@ def run(
         soak_s=soak,
         settled_share=settled,
         failed_share=max_failed,
+        chance=chance,
         error_share=max_errors,
         escalated_share=max_escalated,
         latency_p99_ms=max_p99,

@@ -13,6 +13,8 @@ from edgewise.exchange.fields import Fields, Json
 from edgewise.exchange.offer import MAX_RINGS, Stage
 
 MAX_STAGES = 50
+BINOMIAL = "binomial, exact, one-sided"
+"""The rule by which failed devices are too many, as a plan names it."""
 
 
 class State(StrEnum):
@@ -33,7 +35,9 @@ class Policy:
         stages: `ring=canary` or a percentage, from narrow to wide; the last is 100.
         soak_s: how long each stage is watched at least.
         settled_share: of the devices whose turn it is, must have kept the release before it goes wider.
-        failed_share: of the devices that tried it, more is too many.
+        failed_share: of the devices that tried it, more is too many, where that is beyond chance.
+        chance: how often, at most, one look takes devices that fail as often as is allowed for too many: the level of
+            the exact one-sided binomial test. 1: the bare share decides, from the first device on.
         error_share, escalated_share: of requests, more is too many.
         latency_p99_ms: of any device, more is too much.
         least_requests: fewer say nothing about shares of requests.
@@ -43,6 +47,7 @@ class Policy:
     soak_s: float = 3600.0
     settled_share: float = 0.9
     failed_share: float = 0.02
+    chance: float = 0.01
     error_share: float | None = 0.01
     escalated_share: float | None = None
     latency_p99_ms: float | None = None
@@ -97,6 +102,8 @@ def check(policy: Policy) -> Policy:
     shares = (policy.settled_share, policy.failed_share, policy.error_share or 0, policy.escalated_share or 0)
     if not all(0 <= one <= 1 for one in shares) or policy.soak_s < 0:
         raise BadInput("shares are from 0 to 1, and a stage is watched for 0 seconds or more")
+    if not 0 < policy.chance <= 1:
+        raise BadInput("the chance of a false alarm is more than 0, and at most 1", hint="--chance 0.01")
     return policy
 
 
@@ -113,6 +120,8 @@ def written(rollout: Rollout) -> dict[str, Json]:
         "soak_s": _text(policy.soak_s),
         "settled_share": _text(policy.settled_share),
         "failed_share": _text(policy.failed_share),
+        "failed_rule": BINOMIAL,
+        "chance": _text(policy.chance),
         "error_share": _text(policy.error_share),
         "escalated_share": _text(policy.escalated_share),
         "latency_p99_ms": _text(policy.latency_p99_ms),
@@ -121,17 +130,21 @@ def written(rollout: Rollout) -> dict[str, Json]:
 
 
 def read(plan: Json) -> Rollout:
-    """The rollout that `custom.plan` says.
+    """The rollout that `custom.plan` says. One that was begun before there was a test of chance goes on without.
 
     Raises:
-        BadMessage: it says none.
+        BadMessage: it says none, or one by a rule that nobody knows here.
     """
     found = Fields(plan, "plan")
+    rule = found.text("failed_rule", most=64, default=BINOMIAL)
+    if rule != BINOMIAL:
+        raise BadMessage(f"the plan of a rollout counts failed devices by {rule!r}, which is not known here")
     policy = Policy(
         stages=found.texts("stages", most=MAX_STAGES),
         soak_s=_number(found, "soak_s") or 0.0,
         settled_share=_number(found, "settled_share") or 0.0,
         failed_share=_number(found, "failed_share") or 0.0,
+        chance=1.0 if (chance := _number(found, "chance")) is None else chance,
         error_share=_number(found, "error_share"),
         escalated_share=_number(found, "escalated_share"),
         latency_p99_ms=_number(found, "latency_p99_ms"),

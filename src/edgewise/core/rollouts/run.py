@@ -8,7 +8,8 @@ from edgewise.core.releases.change import Entry
 from edgewise.core.releases.publish import WAITING, Desk
 from edgewise.core.releases.tree import Changes, Tree
 from edgewise.core.rollouts import policy as policies
-from edgewise.core.rollouts.decide import Heard, decide
+from edgewise.core.rollouts.decide import decide
+from edgewise.core.rollouts.heard import Heard
 from edgewise.core.rollouts.policy import Policy, Rollout, State
 from edgewise.errors import RolloutRefused
 from edgewise.exchange.offer import Offered, Standing

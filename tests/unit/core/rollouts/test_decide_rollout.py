@@ -1,13 +1,18 @@
 """A rollout never goes wider on failing health, and late or doubled reports change nothing."""
 
 from dataclasses import replace
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edgewise.core.rollouts import policy as policies
-from edgewise.core.rollouts.decide import Heard, decide, failing
+from edgewise.core.rollouts.decide import decide
+from edgewise.core.rollouts.health import failing
+from edgewise.core.rollouts.heard import Heard
 from edgewise.core.rollouts.policy import Policy, Rollout, State
+from edgewise.errors import BadMessage
 from edgewise.exchange import offer
 from edgewise.exchange.message import Figures, Status
 
@@ -32,16 +37,32 @@ rollouts = st.builds(
     since_s=st.integers(0, 1000),
 )
 reports = st.lists(heard, max_size=20)
+ALL = Rollout(name="one", policy=POLICY, state=State.RUNNING, stage=3, since_s=0)
+
+
+def fleet(size: int, *, rejected: int = 0, **more: Any) -> list[Heard]:
+    """`size` devices that run the release, the first of which reject it and are back on the other."""
+    return [
+        Heard(
+            device=f"{number:032x}",
+            sequence=1,
+            status=Status.ROLLED_BACK if number < rejected else Status.ONLINE,
+            booted=OTHER if number < rejected else RELEASE,
+            rejected=frozenset({RELEASE} if number < rejected else ()),
+            **more,
+        )
+        for number in range(size)
+    ]
 
 
 @given(rollouts, reports, st.integers(0, 2000))
 def test_never_wider_on_failing_health_or_when_it_is_over(rollout: Rollout, said: list[Heard], now_s: int) -> None:
     after = decide(rollout, RELEASE, said, now_s)
     assert rollout.stage <= after.stage <= rollout.stage + 1
-    if failing(POLICY, RELEASE, said) or rollout.state is not State.RUNNING:
+    if failing(rollout, RELEASE, said) or rollout.state is not State.RUNNING:
         assert after.stage == rollout.stage
     if rollout.state in (State.RUNNING, State.PAUSED):
-        assert (after.state is State.FAILED) == bool(failing(POLICY, RELEASE, said))
+        assert (after.state is State.FAILED) == bool(failing(rollout, RELEASE, said))
     if rollout.state in (State.DONE, State.FAILED, State.ABORTED):
         assert after == rollout
     if after.stage > rollout.stage:
@@ -67,8 +88,53 @@ def test_a_plan_is_read_as_it_was_written(rollout: Rollout) -> None:
     assert policies.read(policies.written(rollout)) == rollout
 
 
+@given(rollouts, reports, st.sampled_from([f"{number:032x}" for number in range(12)]))
+def test_one_more_device_that_rejects_it_makes_no_withdrawn_release_a_good_one(
+    rollout: Rollout, said: list[Heard], device: str
+) -> None:
+    rollout = replace(rollout, policy=replace(POLICY, error_share=None))
+    before = failing(rollout, RELEASE, said)
+    late = Heard(device=device, sequence=0, status=Status.UPDATING, booted=OTHER, rejected=frozenset({RELEASE}))
+    if before and device in {one.device for one in said}:
+        assert failing(rollout, RELEASE, [*said, late])
+
+
+def test_broken_hardware_among_few_devices_withdraws_nothing() -> None:
+    assert not failing(ALL, RELEASE, fleet(88, rejected=2)), "2 of 88 are 2.3 %, and mean nothing"
+    assert not failing(ALL, RELEASE, fleet(1000, rejected=25))
+    assert "40 of 1000 devices that tried it failed" in failing(ALL, RELEASE, fleet(1000, rejected=40))
+    bare = replace(ALL, policy=replace(POLICY, chance=1.0))
+    assert failing(bare, RELEASE, fleet(88, rejected=2)), "the bare share"
+
+
+def test_a_release_that_fails_everywhere_is_withdrawn_after_two_devices() -> None:
+    unheard = [
+        Heard(device=f"{number:032x}", sequence=-1, status=Status.OFFLINE, booted="") for number in range(90, 99)
+    ]
+    assert not failing(ALL, RELEASE, [*fleet(1, rejected=1), *unheard])
+    assert failing(ALL, RELEASE, [*fleet(2, rejected=2), *unheard])
+    assert "every device whose turn it is" in failing(ALL, RELEASE, fleet(1, rejected=1)), "a ring of one"
+    elsewhere = replace(ALL, stage=0)
+    assert not failing(elsewhere, RELEASE, fleet(1, rejected=1)), "a stage of nobody says nothing"
+
+
+def test_a_stage_that_can_neither_go_wider_nor_be_judged_says_so() -> None:
+    after = decide(ALL, RELEASE, fleet(10, rejected=2), 10_000)
+    assert (after.state, after.stage) == (State.RUNNING, ALL.stage)
+    assert "2 of 10 devices rejected it" in after.reason
+
+
+def test_a_plan_from_before_there_was_a_test_of_chance_goes_on_by_the_bare_share() -> None:
+    plan = policies.written(ALL)
+    assert plan["failed_rule"] == "binomial, exact, one-sided"
+    del plan["failed_rule"], plan["chance"]
+    assert policies.read(plan).policy == replace(POLICY, chance=1.0)
+    with pytest.raises(BadMessage, match="by 'dice'"):
+        policies.read({**plan, "failed_rule": "dice"})
+
+
 def test_silence_holds_and_health_goes_through_all_stages() -> None:
-    fleet = [f"{number:032x}" for number in range(40)]
+    devices = [f"{number:032x}" for number in range(40)]
     rollout = Rollout(name="one", policy=POLICY, state=State.RUNNING, stage=0, since_s=0)
     assert decide(rollout, RELEASE, [], 10_000).stage == 0
     seen = []
@@ -81,7 +147,7 @@ def test_silence_holds_and_health_goes_through_all_stages() -> None:
                 status=Status.ONLINE,
                 booted=RELEASE if offer.turn(one, {}, RELEASE, stage) else OTHER,
             )
-            for one in fleet
+            for one in devices
         ]
         rollout = decide(rollout, RELEASE, said, now_s)
         seen.append((rollout.stage, rollout.state))

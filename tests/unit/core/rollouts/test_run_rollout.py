@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from edgewise.core.rollouts import run
-from edgewise.core.rollouts.decide import Heard
+from edgewise.core.rollouts.heard import Heard
 from edgewise.core.rollouts.policy import Policy, State
 from edgewise.errors import BadInput, RolloutRefused
 from edgewise.exchange import offer

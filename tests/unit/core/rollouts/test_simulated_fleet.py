@@ -1,6 +1,7 @@
 """Rollouts over a thousand simulated devices, driven by the agent's state machine: laws hold, nobody is left behind."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,8 +25,8 @@ def case(kind: Kind, policy: str) -> Case:
     return Case(kind=kind, policy=policy, done=True, hours=1, tried=1)
 
 
-def outcome(kind: Kind, policy: str) -> Outcome:
-    return bench.simulated(case(kind, policy), DEVICES, 1)[0]
+def outcome(kind: Kind, policy: str, seed: int = 1) -> Outcome:
+    return bench.simulated(case(kind, policy), DEVICES, seed)[0]
 
 
 @pytest.mark.parametrize("policy", [DEFAULT, HASTY, AT_ONCE])
@@ -35,6 +36,12 @@ def test_a_good_release_reaches_everybody_whose_hardware_can_run_it(policy: str)
     assert (made.neither, made.again) == (0, 0)
     assert made.on_new >= 0.99 * DEVICES
     assert [stage for _, stage in made.stages] == list(range(len(made.stages)))
+
+
+def test_one_broken_device_among_the_first_withdraws_no_good_release(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert outcome(GOOD, DEFAULT, seed=7).state is State.DONE
+    monkeypatch.setitem(bench.POLICIES, DEFAULT, replace(bench.POLICIES[DEFAULT], chance=1.0))
+    assert outcome(GOOD, DEFAULT, seed=7).reason.startswith("1 of 39 devices"), "the bare share"
 
 
 @pytest.mark.parametrize(
