@@ -33,8 +33,11 @@ from edgewise.exchange.release import Release
 from edgewise.runtimes.child import Child
 
 TICK_S, FETCH_S, PROVE_S, ASK_S = 1.0, 24 * 3600.0, 120.0, 120.0
-GOLDEN_EVERY_S, HANGS_S = 10.0, 8.0
-"""While a release is watched: how often its golden is replayed, and how long one answer may take."""
+GOLDEN_EVERY_S, HANGS_S, REPLAY_S = 10.0, 8.0, 10.0
+"""While a release is watched: how often its golden is replayed, how long one answer may take, and how long all of them.
+A golden that is slow by nature is given twice what a round of it took when it was proven."""
+START_S = 5.0
+"""Allowed for the start of the child that replays, beside the replay's own bound."""
 BACKOFF_S = (0.0, 1.0, 5.0, 30.0)
 LOG_LINES = 20
 MEMORY_SAMPLES = 64
@@ -77,6 +80,7 @@ class Agent:
         self._orphans: list[tuple[int, str]] = []
         self._watch_from_s = self._up_from_s = self._golden_at_s = 0.0
         self._memory: list[tuple[float, int]] = []
+        self._round_s: dict[str, float] = {}
         self._collect_cases_at_s = 0.0
         self._failures, self._poll_at_s, self._sequence = 0, 0.0, max(who.sequence, outbox.newest(root / "outbox"))
         self._tally, self._said, self._reported_at_s = Tally(), deque[str](maxlen=LOG_LINES), clock_s()
@@ -238,6 +242,7 @@ class Agent:
         if not reason:
             try:
                 told = self._proven(candidate)
+                self._round_s = {release: told["round_s"]}
                 resident = candidate.resident_bytes()
                 reason = told["wrong"] or health.over_budget(made.allowance, resident, told["latency_p99_ms"])
             except ChildFailed as error:
@@ -396,16 +401,21 @@ class Agent:
             with contextlib.suppress(EdgewiseError):
                 servers.remember(self.disk.run / "servers.json", self._running, self._orphans)
 
-    def _proven(self, server: Running, rounds: int = 3, answer_s: float = 60.0) -> dict[str, Any]:
+    def _proven(
+        self, server: Running, rounds: int = 3, answer_s: float = 60.0, whole_s: float | None = None
+    ) -> dict[str, Any]:
         if server.proof is None:
-            return {"wrong": "", "latency_p99_ms": 0.0}
+            return {"wrong": "", "latency_p99_ms": 0.0, "round_s": 0.0}
         with (
             self._tally.asking(server.private) as asked,
             Child("edgewise.edge.agent.proving", name="the proof of a release") as child,
         ):
             folder, private = str(server.proof), str(server.private)
             given = {"folder": folder, "private": private, "rounds": rounds, "answer_s": answer_s}
-            told = dict(child.call("prove", timeout_s=PROVE_S, **given))
+            if whole_s is None:
+                told = dict(child.call("prove", timeout_s=PROVE_S, **given))
+            else:
+                told = dict(child.call("prove", timeout_s=whole_s + START_S, whole_s=whole_s, **given))
             asked(told["asked"])
             return told
 
@@ -452,7 +462,10 @@ class Agent:
         reason = ""
         try:
             made = self.disk.read(server.release)
-            told = self._proven(server, rounds=1, answer_s=HANGS_S)
+            took_s = self._round_s.get(server.release)  # unknown where another process has proven it
+            whole_s = None if took_s is None else max(REPLAY_S, 2 * took_s)
+            told = self._proven(server, rounds=1, answer_s=HANGS_S, whole_s=whole_s)
+            self._round_s.setdefault(server.release, told["round_s"])
             latency = told["latency_p99_ms"] if last else None
             counted = health.read(metrics(server.private)) if server.proof is not None else health.Counted()
             reason = told["wrong"] or health.unwell(made.allowance, counted, server.resident_bytes(), latency)

@@ -6,8 +6,10 @@ protocol that clients use, so that what is proven is what will answer.
 
 import http.client
 import json
+import math
 import socket
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -46,38 +48,51 @@ class Local(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-def prove(folder: str, private: str, rounds: int = ROUNDS, answer_s: float = TIMEOUT_S) -> dict[str, Any]:
+def prove(
+    folder: str,
+    private: str,
+    rounds: int = ROUNDS,
+    answer_s: float = TIMEOUT_S,
+    whole_s: float = math.inf,
+    *,
+    clock_s: Callable[[], float] = time.perf_counter,
+) -> dict[str, Any]:
     """Replay the golden of the model in `folder` at the socket `private`.
 
     Args:
         answer_s: how long one answer may take.
+        whole_s: how long all of them together may take.
 
     Returns:
-        wrong: the first output that is not reproduced, in a sentence; "" where all are.
+        wrong: the first output that is not reproduced, or not in time, in a sentence; "" where all are.
         latency_p99_ms: of single inferences, as a client sees it; 0 where there is no golden.
         asked: how many inferences that were.
+        round_s: how long one round took, on average.
     """
     model = served.read((Path(folder) / served.NAME).read_bytes())
     if model.golden is None:
-        return {"wrong": "", "latency_p99_ms": 0.0, "asked": 0}
+        return {"wrong": "", "latency_p99_ms": 0.0, "asked": 0, "round_s": 0.0}
     with np.load(Path(folder) / model.golden.file.name, allow_pickle=False) as arrays:
         inputs = [arrays[f"x{index}"] for index in range(len(model.signature.inputs))]
         outputs = [arrays[f"y{index}"] for index in range(len(model.signature.outputs))]
-    connection, times = Local(private, answer_s), []
+    connection, times, wrong = Local(private, answer_s), list[float](), ""
+    asking = [row for _ in range(rounds) for row in _rows(model, inputs)]
+    began_s = clock_s()
     try:
-        for _ in range(rounds):
-            for row in _rows(model, inputs):
-                body = _request(model, [one[row] for one in inputs])
-                began = time.perf_counter()
-                found = _asked(connection, model, body)
-                times.append(time.perf_counter() - began)
-                wrong = _difference(model, model.golden, found, [one[row] for one in outputs], row)
-                if wrong:
-                    return {"wrong": wrong, "latency_p99_ms": 0.0, "asked": len(times)}
+        for row in asking:
+            body = _request(model, [one[row] for one in inputs])
+            asked_s = clock_s()
+            found = _asked(connection, model, body)
+            times.append(clock_s() - asked_s)
+            wrong = _difference(model, model.golden, found, [one[row] for one in outputs], row)
+            if not wrong and clock_s() - began_s > whole_s:
+                wrong = f"{len(times)} of {len(asking)} inferences of its golden took longer than {whole_s:.3g} s"
+            if wrong:
+                break
     finally:
         connection.close()
-    slowest = float(np.percentile(times, 99)) * 1000 if times else 0.0
-    return {"wrong": "", "latency_p99_ms": slowest, "asked": len(times)}
+    slowest = float(np.percentile(times, 99)) * 1000 if times and not wrong else 0.0
+    return {"wrong": wrong, "latency_p99_ms": slowest, "asked": len(times), "round_s": (clock_s() - began_s) / rounds}
 
 
 def _rows(model: ServedModel, inputs: list[Array]) -> list[slice]:

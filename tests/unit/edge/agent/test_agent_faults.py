@@ -101,6 +101,33 @@ def test_a_kept_model_that_does_not_stay_up_any_more_is_left_after_three_restart
     assert "ended 3 times in a row" in agent.state.rejected[dying]
 
 
+@pytest.mark.parametrize("slow_s", [1.5, 7.9, 60.0])
+@pytest.mark.parametrize("well_s", [0.0, 10.5])
+def test_a_server_that_becomes_slow_is_left_within_thirty_seconds(
+    agent: SteppedAgent, site: Site, slow_s: float, well_s: float
+) -> None:
+    first, second = agent.state.booted, site.release("2", soak_s=600.0)
+    slow_from_s = [float("inf")]
+    agent.servers.behaviours[second] = Behaviour(
+        answer_s=lambda _: slow_s if agent.time_s >= slow_from_s[0] else 0.01,
+    )
+    while agent.state.phase is not Phase.WATCHING and agent.time_s < 120.0:
+        agent.advance(1)
+    slow_from_s[0] = agent.time_s + well_s
+    while agent.state.booted == second and agent.time_s - slow_from_s[0] < 30.0:
+        agent.advance(0.5, step_s=0.5)
+    assert (agent.state.booted, agent.state.server) == (first, Server.UP)
+    assert agent.time_s - slow_from_s[0] < 30.0
+    assert agent.state.rejected[second] in ("its golden took longer", "timed out")
+
+
+def test_a_golden_that_is_slow_by_nature_is_given_its_time(agent: SteppedAgent, site: Site) -> None:
+    slow = site.release("2", soak_s=60.0)
+    agent.servers.behaviours[slow] = Behaviour(answer_s=lambda _: 3.0)
+    agent.advance(400)
+    assert (agent.state.booted, agent.state.phase) == (slow, Phase.SERVING)
+
+
 # Clocks.
 
 

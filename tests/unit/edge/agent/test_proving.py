@@ -101,3 +101,20 @@ def test_a_server_that_hangs_is_not_waited_for(tmp_path, answering):
             proving.prove(str(folder), answering(hang), answer_s=0.2)
     finally:
         over.set()
+
+
+def test_answers_that_are_right_and_together_too_late_are_wrong(tmp_path, answering):
+    folder, now_s = models.linear_folder(tmp_path / "model"), [0.0]
+
+    def late(x):
+        now_s[0] += 7.0
+        return outputs(linear.expected("dynamic", x))
+
+    private = answering(late)
+    told = proving.prove(str(folder), private, answer_s=8.0, whole_s=10.0, clock_s=lambda: now_s[0])
+    assert "2 of " in told["wrong"]
+    assert "of its golden took longer than 10 s" in told["wrong"]
+    assert told["asked"] == 2
+    now_s[0] = 0.0
+    told = proving.prove(str(folder), private, rounds=1, clock_s=lambda: now_s[0])
+    assert (told["wrong"], told["round_s"]) == ("", 7.0 * told["asked"])
