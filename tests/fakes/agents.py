@@ -2,7 +2,7 @@
 moved by hand. What it decides, writes and fetches is real.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from edgewise.edge.agent import outside
 from edgewise.edge.agent.agent import Agent
 from edgewise.edge.agent.backend import Way
 from edgewise.edge.agent.state import Event
+from edgewise.edge.agent.units import Unit
 from edgewise.errors import ChildFailed, EdgewiseError
 from fakes.sites import Device, Site
 
@@ -106,13 +107,15 @@ class FakeServers:
 class SteppedAgent(Agent):
     """An agent that lives as long as `advance` says. `said` is what systemd was told."""
 
-    def __init__(self, root: Path, *, started_s: float = 1_800_000_000.0) -> None:
+    def __init__(
+        self, root: Path, *, started_s: float = 1_800_000_000.0, beside: Callable[[], Sequence[Unit]] = tuple
+    ) -> None:
         self.time_s = 0.0
         self.started_s = started_s
         self.said: list[str] = []
         self._waiting: list[tuple[float, Callable[[], object]]] = []
         self.servers = FakeServers(self.clock, root)
-        super().__init__(root, backends={Way.PROCESS: self.servers}, now_s=self.now, clock_s=self.clock)
+        super().__init__(root, backends={Way.PROCESS: self.servers}, beside=beside, now_s=self.now, clock_s=self.clock)
         self._wake()
         self.settle()
 

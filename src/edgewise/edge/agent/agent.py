@@ -13,20 +13,33 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from edgewise import __version__
 from edgewise.edge import cases
-from edgewise.edge.agent import backend, health, machine, notify, outbox, own, schedule, servers, settings, status
+from edgewise.edge.agent import (
+    backend,
+    health,
+    machine,
+    notify,
+    outbox,
+    own,
+    schedule,
+    servers,
+    settings,
+    status,
+    units,
+)
 from edgewise.edge.agent.backend import Backend, Running, Way
 from edgewise.edge.agent.disk import Disk
 from edgewise.edge.agent.figures import Tally
 from edgewise.edge.agent.journal import Journal
 from edgewise.edge.agent.servers import Processes
 from edgewise.edge.agent.state import Effect, EffectKind, Event, EventKind, Phase, Server, State
+from edgewise.edge.agent.units import Unit
 from edgewise.errors import BadConfiguration, ChildFailed, EdgewiseError
 from edgewise.exchange import message, signing
 from edgewise.exchange.release import Release
@@ -50,6 +63,7 @@ class Agent:
 
     Args:
         backends: what runs releases beside child processes, by the way in which it does.
+        beside: looks at the units that run releases without the agent.
 
     Raises:
         BadConfiguration: the device is not enrolled, or agent.json has a fault.
@@ -60,6 +74,7 @@ class Agent:
         root: Path,
         *,
         backends: Mapping[Way, Backend] | None = None,
+        beside: Callable[[], Sequence[Unit]] = tuple,
         now_s: Callable[[], float] = time.time,
         clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -69,6 +84,7 @@ class Agent:
         self.settings, self.who = settings.read(root), who
         self.disk = Disk(root)
         self.backends: Mapping[Way, Backend] = {Way.PROCESS: Processes(self.disk), **(backends or {})}
+        self._beside = beside
         self.key = signing.read_key(root / "device.key")
         self._now_s, self._clock_s = now_s, clock_s
         self.disk.run.mkdir(parents=True, exist_ok=True)
@@ -612,15 +628,16 @@ class Agent:
         if server is not None:
             self._count(server)
         figures, counted = self._tally.take(server.resident_bytes() if server is not None else 0)
-        unwell = self._outside_limits(state, figures, counted)
+        found = self._beside()
+        unwell = self._outside_limits(state, figures, counted) or units.unwell(found)
         made = message.Report(
             id=uuid4().hex,
             device=self.who.device,
             site=self.who.site,
             sequence=sequence,
             time_s=max(0, int(self._now_s())),
-            status=status.word(state, unwell),
-            reason=status.sentence(state, unwell),
+            status=status.word(state, unwell, found),
+            reason=status.sentence(state, unwell, found),
             booted=state.booted,
             staged=state.staged,
             rollback=state.rollback,
@@ -628,7 +645,7 @@ class Agent:
             labels=self.who.labels,
             agent_version=__version__,
             figures=figures,
-            log=said,
+            log=(*said, *map(str, found)),
         )
         with contextlib.suppress(EdgewiseError):
             outbox.put(self.disk.root / "outbox", made, self.key)

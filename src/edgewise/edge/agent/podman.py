@@ -302,6 +302,35 @@ class Engine:
         """
         return self._done([*self.program, *words], words[0], timeout_s, folder=folder)
 
+    def read(self, *words: str, timeout_s: float, most_bytes: int) -> bytes:
+        """What Podman prints, where it may be much.
+
+        Raises:
+            EngineFailed: it is missing, refuses, prints more than `most_bytes`, or takes longer than `timeout_s`.
+        """
+        quiet, what = subprocess.DEVNULL, f"podman {words[0]}"
+        try:
+            asked = subprocess.Popen(
+                [*self.program, *words], stdin=quiet, stdout=subprocess.PIPE, stderr=quiet, start_new_session=True
+            )
+        except OSError as error:
+            raise EngineFailed(f"{self.program[0]} cannot be run: {error.strerror}", hint="install Podman") from error
+        with asked:
+            assert asked.stdout is not None
+            alarm = threading.Timer(timeout_s, _end, (asked,))
+            alarm.daemon = True
+            alarm.start()
+            content = asked.stdout.read(most_bytes + 1)
+            if len(content) > most_bytes:
+                _end(asked)
+            code = asked.wait()
+            alarm.cancel()
+        if len(content) > most_bytes:
+            raise EngineFailed(f"{what} printed more than {most_bytes} bytes")
+        if code:
+            raise EngineFailed(f"{what} ended with {code}, or took longer than {timeout_s:g} s", code=code)
+        return content
+
     def run_with(self, public: socket.socket, words: Sequence[str]) -> None:
         """`podman run` in the background, with the socket `public` passed on.
 
@@ -400,6 +429,12 @@ class Engine:
             said = lines[-1].removeprefix("Error: ") if lines else f"it ended with exit code {done.returncode}"
             raise EngineFailed(f"podman {what}: {said[:300]}", code=done.returncode)
         return done.stdout.decode(errors="replace")
+
+
+def _end(asked: subprocess.Popen[bytes]) -> None:
+    """End it with all that it has started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(asked.pid, signal.SIGKILL)
 
 
 def _shared(folder: Path) -> Path:
