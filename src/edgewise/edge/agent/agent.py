@@ -55,6 +55,8 @@ BACKOFF_S = (0.0, 1.0, 5.0, 30.0)
 LOG_LINES = 20
 MEMORY_SAMPLES = 64
 CASES_EVERY_S, CASES_AT_ONCE = 5.0, 20
+UNITS_EVERY_S = 30.0
+"""How often units that were there at the last report are looked at."""
 K, E = EffectKind, EventKind
 
 
@@ -97,7 +99,8 @@ class Agent:
         self._watch_from_s = self._up_from_s = self._golden_at_s = 0.0
         self._memory: list[tuple[float, int]] = []
         self._round_s: dict[str, float] = {}
-        self._collect_cases_at_s = 0.0
+        self._collect_cases_at_s = self._units_at_s = 0.0
+        self._units: tuple[Unit, ...] = ()
         self._failures, self._poll_at_s, self._sequence = 0, 0.0, max(who.sequence, outbox.newest(root / "outbox"))
         self._tally, self._said, self._reported_at_s = Tally(), deque[str](maxlen=LOG_LINES), clock_s()
         self._sending, self._to_send = threading.Lock(), False
@@ -446,6 +449,9 @@ class Agent:
             self.happen(Event(kind=E.STEADY, release=self.state.booted))
         if self.settings.hub and now_s - self._reported_at_s >= self.settings.report_s:
             self._report()
+        if self.settings.hub and self._units and now_s >= self._units_at_s:
+            self._units_at_s = now_s + UNITS_EVERY_S
+            self._aside(self._look_beside)
         if now_s >= self._collect_cases_at_s:
             self._escalate()
         if now_s >= self._poll_at_s and not self._polling:
@@ -592,6 +598,11 @@ class Agent:
         self._said.clear()
         self._aside(self._say, self.state, self._sequence, self._serving, said)
 
+    def _look_beside(self) -> None:
+        """Report once more where a unit is not as it was reported."""
+        if tuple(self._beside()) != self._units:
+            self.events.put(self._report)
+
     def _escalate(self) -> None:
         """Sign what servers have escalated, and keep it for the hub; where that fails, it waits where it is."""
         self._collect_cases_at_s = self._clock_s() + CASES_EVERY_S
@@ -628,7 +639,7 @@ class Agent:
         if server is not None:
             self._count(server)
         figures, counted = self._tally.take(server.resident_bytes() if server is not None else 0)
-        found = self._beside()
+        found = self._units = tuple(self._beside())
         unwell = self._outside_limits(state, figures, counted) or units.unwell(found)
         made = message.Report(
             id=uuid4().hex,

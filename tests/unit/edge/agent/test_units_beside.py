@@ -143,6 +143,15 @@ def enrolled(tmp_path: Path) -> Path:
     return root
 
 
+def last(root: Path) -> message.Report:
+    """The newest report in the outbox."""
+    signed = outbox.read(outbox.waiting(root / "outbox")[-1])
+    assert signed is not None
+    found = message.read(signed.payload)
+    assert isinstance(found, message.Report)
+    return found
+
+
 def test_reports_say_how_units_are(enrolled: Path):
     there: list[Unit] = []
     agent = SteppedAgent(enrolled, beside=lambda: there)
@@ -150,9 +159,7 @@ def test_reports_say_how_units_are(enrolled: Path):
     try:
         for there[:] in ([ILL, WELL], [WELL], []):
             agent.advance(61.0)
-            signed = outbox.read(outbox.waiting(enrolled / "outbox")[-1])
-            assert signed is not None
-            reports.append(message.read(signed.payload))
+            reports.append(last(enrolled))
     finally:
         agent.close()
     assert [one.status for one in reports] == [Status.DEGRADED, Status.ONLINE, Status.FAILED]
@@ -161,6 +168,27 @@ def test_reports_say_how_units_are(enrolled: Path):
     assert first.log[-2:] == (first.reason, "meter-reader, which runs 0123456789ab, is healthy")
     assert second.log[-1:] == (first.log[-1],)
     assert third.log == ()
+
+
+def test_a_unit_that_becomes_unhealthy_is_reported_before_the_next_report_is_due(enrolled: Path):
+    settings.keep(enrolled, report_s=600.0)
+    looks: list[None] = []
+    there = [WELL]
+    agent = SteppedAgent(enrolled, beside=lambda: looks.append(None) or there)
+    try:
+        agent.advance(601.0)
+        assert last(enrolled).status is Status.ONLINE
+        there[:] = [ILL]
+        agent.advance(31.0)
+        assert last(enrolled).status is Status.DEGRADED
+        there.clear()
+        agent.advance(31.0)
+        assert last(enrolled).status is Status.FAILED
+        looks.clear()
+        agent.advance(300.0)
+        assert looks == []  # no unit is there: nobody is asked between reports
+    finally:
+        agent.close()
 
 
 def test_the_process_asks_podman_where_it_runs_containers(enrolled: Path, tmp_path: Path):
