@@ -1,4 +1,4 @@
-"""Rollouts over 100,000 devices that are not there: what good and bad releases come to under four policies.
+"""Rollouts over 100,000 devices that are not there: what good and bad releases come to under five policies.
 
 The decision is the real one (`core/rollouts/decide.py`), devices are driven by the agent's own state machine, and the
 rollouts marked so are heard by a real hub: a process over SQLite, batches of 100 signed reports. Each decision is held
@@ -22,7 +22,7 @@ from itertools import repeat
 from multiprocessing import get_context
 from pathlib import Path
 
-from edgewise.core.rollouts.policy import Policy, State
+from edgewise.core.rollouts.policy import Policy, State, Worse
 from fleet_simulation.fleet import Fleet, Kind, Outcome
 from fleet_simulation.hearing import Hearing, InMemory, ThroughHub, hub
 from fleet_simulation.machines import OLD
@@ -38,12 +38,16 @@ POLICIES = {
     ),
     "25, 100 %, a quarter of an hour each": Policy(stages=("25", "100"), soak_s=900),
     "100 % at once": Policy(stages=("100",), soak_s=0),
+    "as the default, and errors at most 0.2 % of requests more than before": Policy(
+        stages=("1", "10", "50", "100"), worse_than_before=Worse(error_share=0.002)
+    ),
 }
-DEFAULT, CAREFUL, HASTY, AT_ONCE = POLICIES
+DEFAULT, CAREFUL, HASTY, AT_ONCE, COMPARED = POLICIES
 GOOD = Kind(name="good")
 SOME = Kind(name="misses its golden on a fifth of the devices", unproven=0.2)
 UNWELL = Kind(name="dies while it is watched", unwell=1.0)
 LATE = Kind(name="fails 5 % of requests, two hours after it was kept", error_share=0.05, onset_s=7200)
+WORSE = Kind(name="fails 0.5 % of requests, and the old one 0.1 %", error_share=0.005)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +80,9 @@ CASES = (
     Case(kind=UNWELL, policy=DEFAULT, done=False, hours=0.25, tried=0.01, by_hub=True),
     Case(kind=LATE, policy=DEFAULT, done=False, hours=2.5, tried=0.5),
     Case(kind=LATE, policy=CAREFUL, done=False, hours=2.5, tried=0.001),
+    Case(kind=WORSE, policy=DEFAULT, done=True, hours=4, tried=1),
+    Case(kind=WORSE, policy=COMPARED, done=False, hours=0.25, tried=0.01),
+    Case(kind=GOOD, policy=COMPARED, done=True, hours=4, tried=1),
 )
 
 

@@ -40,7 +40,7 @@ class Kind:
     Attributes:
         unproven: share of devices on which it misses its golden.
         unwell: share of devices on which it fails while it is watched.
-        error_share: of requests, once it has been kept for `onset_s`.
+        error_share: of requests, once it has been kept for `onset_s`; 0.1 % until then, and under the old release.
     """
 
     name: str
@@ -141,7 +141,7 @@ class Fleet:
         made.steps += 1
         assert after.stage - rollout.stage in (0, 1), "it skipped a stage"
         if after.stage > rollout.stage or after.state is State.DONE:
-            assert not failing(rollout, NEW, said), "it went wider on failing health"
+            assert not failing(rollout, NEW, said, now_s), "it went wider on failing health"
         if made.steps % 8 == 1:
             mixed = [*said, *self.shuffle.sample(said, len(said) // 10)]
             self.shuffle.shuffle(mixed)
@@ -163,7 +163,7 @@ class Fleet:
             hourly = (self.kept_s >= 0) & online & (now_s - self.said_s >= REPORT_S)
             hourly &= rollout.state is State.RUNNING  # what comes later decides nothing
             self.say(np.flatnonzero(ready | hourly), now_s)
-            self.deliver(online, made)
+            self.deliver(online, made, now_s)
 
     def offer(self, rollout: Rollout, polls: np.ndarray, now_s: int) -> None:
         """Those that poll read what is signed now."""
@@ -255,14 +255,14 @@ class Fleet:
             )
             self.waiting.append((one, report))
 
-    def deliver(self, online: np.ndarray, made: Outcome) -> None:
+    def deliver(self, online: np.ndarray, made: Outcome, now_s: int) -> None:
         """What waits arrives in any order, or not this time; of some, the device does not hear that it has arrived."""
         if not self.waiting:
             return
         self.shuffle.shuffle(self.waiting)
         dice = self.chance.random(len(self.waiting))
         arrives = [online[one] and dice[at] >= LOST for at, (one, _) in enumerate(self.waiting)]
-        self.hearing.take([report for (_, report), here in zip(self.waiting, arrives, strict=True) if here])
+        self.hearing.take([report for (_, report), here in zip(self.waiting, arrives, strict=True) if here], now_s)
         again = []
         for at, (one, here) in enumerate(zip(self.waiting, arrives, strict=True)):
             if here:

@@ -66,8 +66,7 @@ def show(digest: str, rollout: Rollout, output: Output) -> None:
 
 
 def _heard(device: dict[str, Any]) -> Heard:
-    figures = device["figures"] or {}
-    known = {name: figures[name] for name in ("requests", "errors", "escalated", "latency_p99_ms") if name in figures}
+    before = device.get("figures_before")  # a hub from before it kept them says neither
     return Heard(
         device=device["id"],
         sequence=device["sequence"],
@@ -75,5 +74,13 @@ def _heard(device: dict[str, Any]) -> Heard:
         booted=device["booted"],
         rejected=frozenset(device["rejected"]),
         labels=device["labels"],
-        figures=Figures(**known),
+        figures=_figures(device["figures"] or {}),
+        since_s=device.get("booted_s") or None,
+        before=_figures(before) if before else None,
     )
+
+
+def _figures(found: dict[str, Any]) -> Figures:
+    """What a rollout looks at."""
+    looked_at = ("requests", "errors", "escalated", "latency_p99_ms")
+    return Figures(**{name: found[name] for name in looked_at if name in found})

@@ -10,7 +10,7 @@ from edgewise.cli._trees import KEYS, TREE, KeysFlag, TreeFlag, desk
 from edgewise.cli.config import settings
 from edgewise.cli.options import OutputFlag
 from edgewise.core.rollouts import run as rollouts
-from edgewise.core.rollouts.policy import Policy
+from edgewise.core.rollouts.policy import Policy, Worse
 
 
 def run(
@@ -37,6 +37,21 @@ def run(
     max_p99: Annotated[
         float | None, typer.Option(metavar="MS", min=0, help="Latency on any device; more withdraws it.")
     ] = None,
+    steady: Annotated[
+        float,
+        typer.Option(metavar="SECONDS", min=0, help="Who ran it so long is judged apart too."),
+    ] = 3600.0,
+    worse_errors: Annotated[
+        float | None,
+        typer.Option(metavar="SHARE", min=0, max=1, help="Of requests, more than before by this; more withdraws it."),
+    ] = None,
+    worse_escalated: Annotated[
+        float | None,
+        typer.Option(metavar="SHARE", min=0, max=1, help="Of requests, more than before by this; more withdraws it."),
+    ] = None,
+    worse_latency: Annotated[
+        float | None, typer.Option(metavar="RATIO", min=1, help="Of p99 to that before; more withdraws it.")
+    ] = None,
     hub: HubFlag = None,
     database: DatabaseFlag = None,
     keys: KeysFlag = KEYS,
@@ -59,6 +74,8 @@ def run(
         error_share=max_errors,
         escalated_share=max_escalated,
         latency_p99_ms=max_p99,
+        steady_s=steady,
+        worse_than_before=Worse(error_share=worse_errors, escalated_share=worse_escalated, latency_ratio=worse_latency),
     )
     with desk(tree, keys) as where:
         digest, rollout = rollouts.start(where, site, policy)

@@ -16,7 +16,7 @@ from edgewise.core.registry import entries
 from edgewise.core.registry.entries import MODEL, VERSION
 from edgewise.errors import BadKey, BadReference, ForeignTree, MirrorAhead, NotFound, RolloutRefused
 from edgewise.exchange import release as releases
-from edgewise.exchange.message import Status
+from edgewise.exchange.message import Figures, Status
 from edgewise.exchange.release import Part, PartKind, Release, Strategy
 from edgewise.store.oci.layout import Layout
 from fakes import images
@@ -255,4 +255,25 @@ def test_who_was_never_heard_holds_the_stage_whose_turn_it_is(
     last = devices[4]
     last.says(database, last.report(Status.ONLINE, booted=digest, labels={"ring": "canary"}), now_s=now_s)
     assert json.loads(edgewise_command(*step).out)["stage"] == 1
+    database.close()
+
+
+def test_a_release_that_is_worse_than_the_one_before_is_withdrawn(tree: Path, edgewise_command: Run) -> None:
+    at = ("--database", f"sqlite:///{tree.parent / 'hub.db'}")
+    database = migrate.opened(at[1])
+    device, now_s = FakeDevice(), int(time.time())
+    device.enrols(database, ring="canary")
+    device.says(database, device.report(figures=Figures(requests=1000, errors=1)), now_s=now_s - 60)
+    for version in "12":
+        edgewise_command("publish", "--release", document(tree.parent, version))
+    limits = ("--max-errors", "0.5", "--worse-errors", "0.02", "--worse-latency", "1.5", "--steady", "60")
+    started = edgewise_command("rollout", "start", "press-line", "--stages", "ring=canary,100", *limits, *at)
+    digest = f"sha256:{started.out.split('sha256:')[1][:64]}"
+    step = ("rollout", "step", "press-line", *at, "-o", "json")
+    device.says(database, device.report(booted=digest, figures=Figures(requests=1000, errors=9)), now_s=now_s)
+    assert "; latency not compared" in json.loads(edgewise_command(*step).out)["reason"]
+    device.says(database, device.report(booted=digest, figures=Figures(requests=1000, errors=90)), now_s=now_s)
+    stopped = json.loads(edgewise_command(*step).out)
+    assert stopped["state"] == "failed"
+    assert stopped["reason"] == "90 of 1000 requests failed, and 0.10% under the release before"
     database.close()

@@ -60,6 +60,9 @@ devices = Table(
     Column("rejected", JSON, nullable=False, default=list),
     Column("agent_version", String(64), nullable=False, server_default=""),
     Column("figures", JSON, nullable=False, default=dict),
+    # Since when it was heard to run `booted`, by the hub's clock, and the last figures of what it ran before.
+    Column("booted_s", MOMENT, nullable=False, server_default="0"),
+    Column("figures_before", JSON, nullable=False, default=dict, server_default="{}"),
     # Reports up to here are no longer kept: what comes late is not looked up.
     Column("pruned_sequence", BigInteger, nullable=False, server_default="-1"),
     Index("ix_devices_counted", "revoked_s", "site", "status", "heard_s"),

@@ -45,6 +45,8 @@ class Device:
         release: what people call `booted`, where the hub knows that release.
         rejected: digests of releases that it refuses.
         figures: what it counted, in its newest report.
+        booted_s: since when it was heard to run `booted`, by the hub's clock; 0 where that is not known.
+        figures_before: what it counted, in its newest report before it ran `booted`.
     """
 
     id: str
@@ -66,6 +68,8 @@ class Device:
     revoked: bool
     rejected: Sequence[str]
     figures: Mapping[str, Any]
+    booted_s: int
+    figures_before: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,6 +229,8 @@ def _device(row: Row[*tuple[Any, ...]], now_s: int, silence_s: int, due: Due) ->
         revoked=bool(row.revoked_s),
         rejected=row.rejected,
         figures=row.figures,
+        booted_s=row.booted_s,
+        figures_before=row.figures_before,
     )
 
 

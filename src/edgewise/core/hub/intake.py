@@ -61,7 +61,9 @@ def take(database: Database, signed: Sequence[Signed], *, now_s: int) -> Receipt
 def _devices(connection: Connection, names: Sequence[str], *, lock: bool = False) -> Rows:
     """Devices that are trusted, by id; locked in order, so that two batches cannot block each other."""
     wanted = (devices.c.id, devices.c.public_key, devices.c.site, devices.c.sequence, devices.c.pruned_sequence)
-    query = select(*wanted, devices.c.revoked_s).where(many.among(connection, devices.c.id)).order_by(devices.c.id)
+    ran = (devices.c.booted, devices.c.booted_s, devices.c.figures, devices.c.figures_before)  # what a report changes
+    query = select(*wanted, devices.c.revoked_s, *(ran if lock else ()))
+    query = query.where(many.among(connection, devices.c.id)).order_by(devices.c.id)
     rows = connection.execute(query.with_for_update() if lock else query, many.texts(names))
     # Not in WHERE: SQLite would take the index of all that are not revoked instead of the ids.
     return {row.id: row for row in rows if not row.revoked_s}
@@ -149,32 +151,33 @@ def _refused(said: Report | Case, reason: str) -> Outcome:
 
 def _brought_up(connection: Connection, kept: Sequence[Report | Case], trusted: Rows, now_s: int) -> dict[str, int]:
     """Let the devices show what the newest of their reports say; the newest sequences."""
-    newest: dict[str, Report] = {}
+    states: dict[str, dict[str, Any]] = {}
     alive: dict[str, int] = {}
-    for said in kept:
+    for said in sorted(kept, key=lambda one: one.sequence):
         if said.sequence > trusted[said.device].sequence:
-            alive[said.device] = max(said.sequence, alive.get(said.device, -1))
-            if isinstance(said, Report) and said.sequence > _sequence(newest, said):
-                newest[said.device] = said
-    if newest:
-        many.update_by_id(connection, devices, [_state(newest[name], now_s) for name in sorted(newest)])
-    if heard := sorted(alive.keys() - newest.keys()):
+            alive[said.device] = said.sequence
+            if isinstance(said, Report):
+                before = states.get(said.device) or trusted[said.device]._asdict()
+                states[said.device] = _state(said, before, now_s)
+    if states:
+        many.update_by_id(connection, devices, [states[name] for name in sorted(states)])
+    if heard := sorted(alive.keys() - states.keys()):
         connection.execute(update(devices).where(devices.c.id.in_(heard)).values(heard_s=now_s))
     return alive
-
-
-def _sequence(newest: Mapping[str, Report], said: Report) -> int:
-    """The largest sequence so far of the device of `said`."""
-    return newest[said.device].sequence if said.device in newest else -1
 
 
 _SHOWN = ("sequence", "time_s", "reason", "booted", "staged", "rollback", "rejected", "labels", "agent_version")
 
 
-def _state(said: Report, now_s: int) -> dict[str, Any]:
+def _state(said: Report, before: Mapping[str, Any], now_s: int) -> dict[str, Any]:
+    """What a device shows once it has said `said`, where it showed `before`."""
     same = {name: getattr(said, name) for name in _SHOWN}
     more = {"id": said.device, "status": said.status.value, "figures": _figures(said.figures), "heard_s": now_s}
-    return same | more
+    if said.booted == before["booted"]:
+        ran = {"booted_s": before["booted_s"], "figures_before": before["figures_before"]}
+    else:
+        ran = {"booted_s": now_s, "figures_before": before["figures"]}
+    return same | more | ran
 
 
 def _report(said: Report, now_s: int) -> dict[str, Any]:

@@ -6,7 +6,7 @@ A rollout never goes wider on silence: enough of the devices whose turn it is mu
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from edgewise.core.rollouts.health import failing, turns
+from edgewise.core.rollouts.health import failing, turns, uncompared
 from edgewise.core.rollouts.heard import Heard, newest
 from edgewise.core.rollouts.policy import Rollout, State
 from edgewise.exchange.message import Status
@@ -16,11 +16,13 @@ def decide(rollout: Rollout, release: str, reports: Iterable[Heard], now_s: int)
     """Where `rollout` of `release` stands next."""
     if rollout.state is State.RUNNING or rollout.state is State.PAUSED:
         said = list(reports)
-        wrong = failing(rollout, release, said)
+        wrong = failing(rollout, release, said, now_s)
         if wrong:
             return replace(rollout, state=State.FAILED, reason=wrong)
         if rollout.state is State.RUNNING:
-            return _onward(rollout, release, newest(said), now_s)
+            after = _onward(rollout, release, newest(said), now_s)
+            said_too = (after.reason, uncompared(rollout.policy, release, said))
+            return replace(after, reason="; ".join(filter(None, said_too)))
     return rollout
 
 

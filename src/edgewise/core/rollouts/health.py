@@ -1,11 +1,13 @@
 """What is wrong with a release, by what its devices said. Pure.
 
 A device that fails is counted beyond chance: of few devices one with broken hardware says nothing of the release. Who
-rejected a release once has rejected it.
+rejected a release once has rejected it. Figures are looked at of all devices that run it, and of those alone that have
+run it for a while, so that those who moved just now hide nothing.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from edgewise.core.rollouts import before
 from edgewise.core.rollouts.chance import beyond
 from edgewise.core.rollouts.heard import Heard, newest
 from edgewise.core.rollouts.policy import Policy, Rollout
@@ -13,12 +15,12 @@ from edgewise.exchange import offer
 from edgewise.exchange.message import Status
 
 
-def failing(rollout: Rollout, release: str, reports: Iterable[Heard]) -> str:
+def failing(rollout: Rollout, release: str, reports: Iterable[Heard], now_s: int) -> str:
     """What is wrong with `release`, in a sentence; "" where nothing is."""
     said = list(reports)
-    rejected = {one.device for one in said if release in one.rejected}
     latest = newest(said)
-    runs = [one for one in latest.values() if one.booted == release and one.device not in rejected]
+    rejected = {one.device for one in said if release in one.rejected}
+    runs, others = _runs(release, said, latest)
     failed = rejected | {one.device for one in runs if one.status is Status.FAILED}
     tried = len(rejected | {one.device for one in runs})
     policy = rollout.policy
@@ -28,13 +30,43 @@ def failing(rollout: Rollout, release: str, reports: Iterable[Heard]) -> str:
         )
     if failed and failed >= (due := turns(rollout, release, latest)) and due:
         return f"every device whose turn it is failed, {len(due)} of {len(due)}"
-    return _outside(policy, runs)
+    for where, group in _groups(policy, runs, now_s):
+        wrong = _outside(policy, group) or before.worse(policy, group, others)
+        if wrong:
+            return f"{wrong}{where}"
+    return ""
+
+
+def uncompared(policy: Policy, release: str, reports: Iterable[Heard]) -> str:
+    """What cannot be compared with the release before though it shall be, in a sentence; "" where nothing."""
+    said = list(reports)
+    missing = before.missing(policy, *_runs(release, said, newest(said)))
+    return f"{' and '.join(missing)} not compared: nothing was heard of the release before" if missing else ""
 
 
 def turns(rollout: Rollout, release: str, latest: Mapping[str, Heard]) -> set[str]:
     """Devices whose turn to take `release` it is at the present stage."""
     stage = rollout.policy.offered(rollout.stage, rollout.name)
     return {one.device for one in latest.values() if offer.turn(one.device, one.labels, release, stage)}
+
+
+def _runs(release: str, said: Sequence[Heard], latest: Mapping[str, Heard]) -> tuple[list[Heard], list[Heard]]:
+    """The newest words of devices that run `release`, and of those that run another and have never rejected it."""
+    rejected = {one.device for one in said if release in one.rejected}
+    heard = [one for one in latest.values() if one.device not in rejected and one.booted]
+    return [one for one in heard if one.booted == release], [one for one in heard if one.booted != release]
+
+
+def _groups(policy: Policy, runs: list[Heard], now_s: int) -> Iterator[tuple[str, list[Heard]]]:
+    """All that run it, and those that have for so long, each time twice as long; and how to say which."""
+    yield "", runs
+    least_s = policy.steady_s
+    while least_s:
+        runs = [one for one in runs if one.since_s is not None and now_s - one.since_s >= least_s]
+        if not runs:
+            return
+        yield f", on devices that have run it for {least_s / 3600:g} h", runs
+        least_s *= 2
 
 
 def _outside(policy: Policy, runs: list[Heard]) -> str:

@@ -8,7 +8,14 @@ from edgewise.exchange.message import Figures, Status
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
-    """What a device said; `sequence` says which of two is newer, -1 that it said nothing."""
+    """What a device said.
+
+    Attributes:
+        sequence: says which of two is newer, -1 that it said nothing.
+        figures: since its report before.
+        since_s: when it was first heard to run `booted`, by the hub's clock; None where nobody knows.
+        before: what it counted last under the release that it ran before; None where nobody knows.
+    """
 
     device: str
     sequence: int
@@ -17,6 +24,8 @@ class Heard:
     rejected: frozenset[str] = frozenset()
     labels: Mapping[str, str] = field(default_factory=dict)
     figures: Figures = field(default_factory=Figures)
+    since_s: int | None = None
+    before: Figures | None = None
 
 
 def newest(reports: Iterable[Heard]) -> dict[str, Heard]:

@@ -17,6 +17,9 @@ BINOMIAL = "binomial, exact, one-sided"
 """The rule by which failed devices are too many, as a plan names it."""
 
 
+_COMPARED = ("error_share", "escalated_share", "latency_ratio")
+
+
 class State(StrEnum):
     """How a rollout is, in the hub's words."""
 
@@ -25,6 +28,20 @@ class State(StrEnum):
     DONE = "done"
     FAILED = "failed"
     ABORTED = "aborted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worse:
+    """How much worse than under the release before is too much. What is None is not compared.
+
+    Attributes:
+        error_share, escalated_share: of requests, more than before by this much: 0.02 lets 1 % become 3 %.
+        latency_ratio: of the p99, the median over devices: 1.5 lets 20 ms become 30 ms.
+    """
+
+    error_share: float | None = None
+    escalated_share: float | None = None
+    latency_ratio: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +58,9 @@ class Policy:
         error_share, escalated_share: of requests, more is too many.
         latency_p99_ms: of any device, more is too much.
         least_requests: fewer say nothing about shares of requests.
+        steady_s: figures are looked at of all devices that run it, and again of those alone that have run it this long,
+            twice as long, four times as long ..., so that those who moved just now hide nothing. 0: of all alone.
+        worse_than_before: beside these limits, which are absolute.
     """
 
     stages: tuple[str, ...]
@@ -52,6 +72,8 @@ class Policy:
     escalated_share: float | None = None
     latency_p99_ms: float | None = None
     least_requests: int = 100
+    steady_s: float = 3600.0
+    worse_than_before: Worse = Worse()
 
     def percent(self, index: int) -> float:
         """How far the stage at `index` goes by percentage: as far as the widest until it."""
@@ -104,6 +126,13 @@ def check(policy: Policy) -> Policy:
         raise BadInput("shares are from 0 to 1, and a stage is watched for 0 seconds or more")
     if not 0 < policy.chance <= 1:
         raise BadInput("the chance of a false alarm is more than 0, and at most 1", hint="--chance 0.01")
+    if policy.steady_s != 0 and policy.steady_s < 1:
+        raise BadInput("who has run a release for less than a second is not steady", hint="--steady 3600, or 0")
+    worse = policy.worse_than_before
+    if not all(0 <= one <= 1 for one in (worse.error_share or 0, worse.escalated_share or 0)):
+        raise BadInput("a share of requests is worse by 0 to 1", hint="--worse-errors 0.02")
+    if worse.latency_ratio is not None and worse.latency_ratio < 1:
+        raise BadInput("a latency is worse by 1 or more times", hint="--worse-latency 1.5")
     return policy
 
 
@@ -126,11 +155,13 @@ def written(rollout: Rollout) -> dict[str, Json]:
         "escalated_share": _text(policy.escalated_share),
         "latency_p99_ms": _text(policy.latency_p99_ms),
         "least_requests": policy.least_requests,
+        "steady_s": _text(policy.steady_s),
+        "worse_than_before": {name: _text(getattr(policy.worse_than_before, name)) for name in _COMPARED},
     }
 
 
 def read(plan: Json) -> Rollout:
-    """The rollout that `custom.plan` says. One that was begun before there was a test of chance goes on without.
+    """The rollout that `custom.plan` says. What one from before does not say goes on as it was then.
 
     Raises:
         BadMessage: it says none, or one by a rule that nobody knows here.
@@ -149,6 +180,8 @@ def read(plan: Json) -> Rollout:
         escalated_share=_number(found, "escalated_share"),
         latency_p99_ms=_number(found, "latency_p99_ms"),
         least_requests=found.count("least_requests"),
+        steady_s=_number(found, "steady_s") or 0.0,
+        worse_than_before=_worse(found.optional_inner("worse_than_before")),
     )
     try:
         state, checked = State(found.text("state")), check(policy)
@@ -165,6 +198,10 @@ def read(plan: Json) -> Rollout:
         since_s=found.count("since_s"),
         reason=found.text("reason", most=2000, default=""),
     )
+
+
+def _worse(found: Fields | None) -> Worse:
+    return Worse() if found is None else Worse(**{name: _number(found, name) for name in _COMPARED})
 
 
 def _text(value: float | None) -> str:

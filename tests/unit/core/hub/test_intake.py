@@ -51,6 +51,26 @@ def test_the_newest_report_is_what_is_shown(database: Database, device: FakeDevi
     assert found.history[0].figures["requests"] == 7
 
 
+def test_since_when_a_release_runs_and_what_was_counted_before_it(database: Database, device: FakeDevice) -> None:
+    said = [
+        device.report(booted=release, figures=Figures(requests=requests))
+        for release, requests in ((RELEASE, 1), (RELEASE, 2), (OTHER, 3), (OTHER, 4), (OTHER, 5))
+    ]
+    device.says(database, said[0], now_s=NOW_S)
+    device.says(database, said[2], said[1], now_s=NOW_S + 100)
+    device.says(database, said[4], now_s=NOW_S + 200)
+    device.says(database, said[3], said[1], now_s=NOW_S + 300)
+    found = shown(database, device)
+    assert (found.booted, found.booted_s, found.figures["requests"]) == (OTHER, NOW_S + 100, 5)
+    assert found.figures_before["requests"] == 2, "the batch is read in the order in which it was said"
+
+
+def test_who_has_said_nothing_ran_nothing_before(database: Database, device: FakeDevice) -> None:
+    assert (shown(database, device).booted_s, shown(database, device).figures_before) == (0, {})
+    device.says(database, device.report(), now_s=NOW_S)
+    assert (shown(database, device).booted_s, shown(database, device).figures_before) == (NOW_S, {})
+
+
 def test_the_same_again_changes_nothing_and_keeps_nobody_alive(database: Database, device: FakeDevice) -> None:
     report = device.report()
     device.says(database, report)

@@ -12,7 +12,7 @@ import fleet as bench
 from edgewise.core.database import migrate
 from edgewise.core.rollouts.policy import Rollout, State
 from fakes import hubs
-from fleet import AT_ONCE, CAREFUL, DEFAULT, GOOD, HASTY, LATE, SOME, UNWELL, Case
+from fleet import AT_ONCE, CAREFUL, COMPARED, DEFAULT, GOOD, HASTY, LATE, SOME, UNWELL, WORSE, Case
 from fleet_simulation import fleet as simulated
 from fleet_simulation.fleet import Kind, Outcome
 from fleet_simulation.hearing import ThroughHub
@@ -53,6 +53,24 @@ def test_a_bad_release_is_withdrawn_early_and_everybody_is_back_on_the_old_one(k
     assert (made.on_old, made.on_new, made.neither, made.again) == (DEVICES, 0, 0, 0)
     assert made.tried < 0.2 * DEVICES
     assert made.ended_h < 4
+
+
+def test_a_fault_that_shows_late_is_seen_behind_those_who_moved_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = outcome(LATE, DEFAULT)
+    assert made.state is State.FAILED
+    assert made.reason.endswith("on devices that have run it for 2 h")
+    assert (made.on_old, made.on_new, made.neither, made.again) == (DEVICES, 0, 0, 0)
+    monkeypatch.setitem(bench.POLICIES, DEFAULT, replace(bench.POLICIES[DEFAULT], steady_s=0.0))
+    assert outcome(LATE, DEFAULT).state is State.DONE, "of all devices at once"
+
+
+def test_a_release_that_is_worse_than_the_one_before_is_withdrawn_where_that_is_asked_for() -> None:
+    assert outcome(WORSE, DEFAULT, seed=2).state is State.DONE, "it stays within the absolute limit"
+    made = outcome(WORSE, COMPARED, seed=2)
+    assert made.state is State.FAILED
+    assert "under the release before" in made.reason
+    assert (made.on_old, made.neither, made.again) == (DEVICES, 0, 0)
+    assert outcome(GOOD, COMPARED, seed=2).state is State.DONE
 
 
 def test_a_real_hub_hears_the_same(tmp_path: Path) -> None:
