@@ -33,12 +33,17 @@ TITLE = "org.opencontainers.image.title"
 
 
 class Site:
-    """Releases of one site, in `folder`."""
+    """Releases of one site, in `folder`.
+
+    Attributes:
+        brought: parts beside the model, of every release from then on.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.tree = Releases.make(folder, "press-line")
         self.layout = Layout(folder / "artifacts")
+        self.brought: tuple[Part, ...] = ()
 
     def release(self, version: str, *, wrong: bool = False, soak_s: float = 1.0, **allowance: Any) -> str:
         """Publish a linear model in `version` at once to every device; its digest."""
@@ -80,6 +85,7 @@ class Site:
                     size_bytes=sum(one.size_bytes for one in layers),
                     source=f"oci:{self.layout.folder}",
                 ),
+                *self.brought,
             ),
             model_name="line",
             model_version=version,

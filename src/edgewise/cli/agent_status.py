@@ -7,8 +7,8 @@ from edgewise.cli._agent import RootFlag, enrolled, folder, short, state
 from edgewise.cli.config import Output, settings
 from edgewise.cli.options import OutputFlag
 from edgewise.cli.output import Column, data, listing, sentence
+from edgewise.edge.agent import own, status, units
 from edgewise.edge.agent import settings as device_settings
-from edgewise.edge.agent import status, units
 from edgewise.edge.agent.disk import Disk
 from edgewise.edge.agent.state import State
 from edgewise.edge.agent.units import Unit
@@ -28,9 +28,10 @@ def run(root: RootFlag = None, output: OutputFlag = None) -> None:
     who, found = enrolled(where), state(where)
     chosen = settings(output=output).output
     beside = _beside(where, who.site)
-    unwell = units.unwell(beside)
+    disk, agents = Disk(where), own.refused(where)
+    unwell = units.unwell(beside) or _refusal(disk, found)
     word, why = status.word(found, unwell, beside).value, status.sentence(found, unwell, beside)
-    rows = [*_rows(Disk(where), found), *map(_unit, beside)]
+    rows = [*_rows(disk, found), *map(_unit, beside), *(_agent(*one) for one in agents.items())]
     slots = [row for row in rows if row[0] in SLOTS and row[1]]
     if chosen in (Output.JSON, Output.YAML):
         data(
@@ -42,6 +43,7 @@ def run(root: RootFlag = None, output: OutputFlag = None) -> None:
                 "phase": found.phase.value,
                 **{name: {"release": release, "version": version} for name, release, version, _ in slots},
                 "rejected": dict(found.rejected),
+                "refused_agents": {f"sha256:{agent}": why for agent, why in agents.items()},
                 "units": [{"name": one.name, "release": one.release, "health": one.health.value} for one in beside],
             },
             chosen,
@@ -67,6 +69,18 @@ def _beside(where: Path, site: str) -> tuple[Unit, ...]:
 
 def _unit(one: Unit) -> Row:
     return "unit", one.release, "", f"{one.name}: {one.health.value}"
+
+
+def _agent(agent: str, why: str) -> Row:
+    return "agent refused", f"sha256:{agent}", "", why
+
+
+def _refusal(disk: Disk, found: State) -> str:
+    """Why the agent that the booted release brings was refused here; "" where it was not."""
+    try:
+        return own.refusal(disk.root, disk.read(found.booted)) if found.booted else ""
+    except EdgewiseError:
+        return ""
 
 
 def _version(disk: Disk, release: str) -> str:

@@ -1,5 +1,6 @@
 """`edgewise publish`: the release of what was built, into a tree of signed files."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -16,10 +17,11 @@ from edgewise.core.releases import change, publish
 from edgewise.core.releases.publish import Desk
 from edgewise.errors import EdgewiseError, NotFound
 from edgewise.exchange import release as releases
-from edgewise.flow import edgefile
+from edgewise.flow import agent_part, edgefile
 from edgewise.flow import publish as building
 from edgewise.flow.naming import FIRST_VERSION
 from edgewise.flow.publish import Wishes
+from edgewise.store.oci.layout import Layout
 
 
 def run(
@@ -38,6 +40,15 @@ def run(
     soak: Annotated[float, typer.Option(metavar="SECONDS", help="How long a device watches it.")] = 300.0,
     setting: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="Environment of the server; may be repeated.")
+    ] = None,
+    agent: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="WHEEL",
+            help="The agent that devices take with it, and what it needs, a wheel each; may be repeated.",
+            dir_okay=False,
+            exists=True,
+        ),
     ] = None,
     timestamp_only: Annotated[
         bool, typer.Option("--timestamp-only", help="Only say again that what is in force is the newest.")
@@ -60,6 +71,9 @@ def run(
     that it knows which version of a model a device runs. The timestamp holds for a week: let a job run
     `edgewise publish --timestamp-only` once a day, with the key online alone.
 
+    With `--agent` the devices take that agent once they keep the release: it is checked beside theirs, on trial until
+    its first answered poll, and put back where it fails.
+
     Example: edgewise publish --source registry.example/plant --tree s3://releases/plant
     """
     found = settings(store=store, output=output, hub=hub, database=database)
@@ -67,13 +81,21 @@ def run(
         with desk(tree, keys) as where:
             _sign_again(where, renew or [])
         return
+    if agent and (release or not source):
+        raise typer.BadParameter(
+            "--agent goes into what was built, and needs --source; a --release names its own parts"
+        )
+    layout = Layout(found.store)
+    brought = agent_part.made(agent, source, layout) if agent else None
     documents = [_read(path) for path in release or ()] or _built(
-        edge_yaml, site, source, _wishes(source, model_version, soak, setting), found.store
+        edge_yaml, site, source, replace(_wishes(source, model_version, soak, setting), agent=brought), found.store
     )
     if dry_run:
         for one in documents:
             data(_shown(one, ""), Output.JSON if found.output is Output.TABLE else found.output)
         return
+    if brought is not None:
+        agent_part.push(brought, source, layout)
     with desk(tree, keys) as where:
         done = [(one, publish.offer_release(where, one, at_once=at_once)) for one in documents]
         standings = [_standing(where, one, digest) for one, digest in done]

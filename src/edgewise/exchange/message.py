@@ -25,7 +25,8 @@ class Status(StrEnum):
     ROLLED_BACK = "RolledBack"
     """It went back from the release that it should run, and serves the one before. Stays until it runs another."""
     DEGRADED = "Degraded"
-    """It serves what it should, and something is outside of its limits: errors, latency, memory, restarts."""
+    """It serves what it should, and something is outside of its limits: errors, latency, memory, restarts; or
+    it refused the agent that came with it."""
     UPDATING = "Updating"
     """It serves, and a release is being fetched, staged, or watched before it is kept."""
     ONLINE = "Online"

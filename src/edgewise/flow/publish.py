@@ -31,6 +31,7 @@ class Wishes:
         source: the repository below which parts were pushed: `registry.example/plant`, or `oci:folder`.
         soak_s: how long a device watches the release before it is kept.
         settings: environment of the server.
+        agent: the agent that devices take with the release; None where they keep theirs.
     """
 
     version: str
@@ -38,6 +39,7 @@ class Wishes:
     soak_s: float = 300.0
     settings: dict[str, str]
     created_s: int = 0
+    agent: Part | None = None
 
 
 def release_of(project: Project, site: Site, wishes: Wishes, *, folder: Path) -> Release:
@@ -67,7 +69,7 @@ def release_with(made: Served, project: Project, site: Site, wishes: Wishes, *, 
         site=site.name,
         version=f"{project.name} {wishes.version}",
         strategy=_strategy(parts),
-        parts=parts,
+        parts=parts if wishes.agent is None else (*parts, wishes.agent),
         model_name=made.model.name,
         model_version=made.model.version,
         model_digest=made.digest,

@@ -1,5 +1,6 @@
 """From what `build` made, through a signed release, to the folder that a device serves."""
 
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,11 +8,12 @@ import pytest
 
 from edgewise.build.platforms import AMD64
 from edgewise.build.strategies.bundle import Strategy
-from edgewise.edge.agent import outside
+from edgewise.edge.agent import outside, own
 from edgewise.edge.agent.disk import Disk
-from edgewise.errors import NotFound
+from edgewise.errors import BadConfiguration, NotFound
+from edgewise.exchange.release import PartKind
 from edgewise.exchange.release import Strategy as Said
-from edgewise.flow import build, publish
+from edgewise.flow import agent_part, build, publish
 from edgewise.flow.build import Wishes
 from edgewise.flow.edgefile import Project
 from edgewise.flow.served import Served
@@ -93,6 +95,49 @@ def test_a_device_serves_the_bytes_that_were_built(project: Project, device: Pat
         assert (disk.model(digest) / "model.onnx").read_bytes() == weights
         assert (disk.model(digest) / "deep/weights.bin").read_bytes() == weights[::-1]
     assert len(Disk(device).whole()) == 2, "what it ran before is still there to go back to"
+
+
+def wheel(folder: Path, name: str, **files: str) -> Path:
+    """A wheel whose modules are `files`."""
+    path = folder / f"{name}-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        for module, text in files.items():
+            archive.writestr(f"{module}.py", text)
+    return path
+
+
+def test_a_device_gets_the_agent_that_was_published_with_a_release(
+    project: Project, device: Path, tmp_path: Path
+) -> None:
+    made, folder, away = Releases.make(tmp_path / "site", "press-line"), tmp_path / "store", f"oci:{tmp_path / 'away'}"
+    layout = Layout(folder)
+    wheels = [wheel(tmp_path, "edgewise-9.1", agent="new = True\n"), wheel(tmp_path, "needed-1", needed="")]
+    part = agent_part.made(wheels, away, layout)
+    assert agent_part.made(wheels[::-1], away, layout) == part
+    build.build(project, SITE, folder=folder, wishes=Wishes(platforms=(AMD64,), strategy=Strategy.EXTERNAL))
+    wishes = publish.Wishes(version="1", source=f"oci:{folder}", settings={}, agent=part)
+    release = publish.release_of(project, SITE, wishes, folder=folder)
+    assert release.part(PartKind.AGENT) == part
+    for _ in range(2):
+        agent_part.push(part, away, layout)
+    made.publish(release, at_once=True)
+    taken(device, made)
+    agent = part.digest.removeprefix("sha256:")
+    outside.lay_out_agent(str(device), agent)
+    laid_out = device / own.FOLDER / agent
+    assert {path.name: path.read_text() for path in laid_out.iterdir()} == {"agent.py": "new = True\n", "needed.py": ""}
+
+
+def test_what_is_no_agent_does_not_get_into_a_release(tmp_path: Path) -> None:
+    ours, other = wheel(tmp_path, "edgewise-9.1"), wheel(tmp_path, "needed-1")
+    (damaged := tmp_path / "edgewise-9.2-py3-none-any.whl").write_bytes(b"no archive")
+    for wheels, why in (
+        ([other], "none of the wheels is that of edgewise"),
+        ([ours, damaged], "is no wheel"),
+        ([ours, ours], "one name"),
+    ):
+        with pytest.raises(BadConfiguration, match=why):
+            agent_part.made(wheels, "oci:images", Layout(tmp_path / "store"))
 
 
 @pytest.mark.parametrize(("strategy", "said"), [(Strategy.EMBEDDED, Said.EMBEDDED), (Strategy.MODELCAR, Said.MODELCAR)])

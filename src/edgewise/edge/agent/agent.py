@@ -570,6 +570,7 @@ class Agent:
             self._outside("lay_out_agent", ASK_S, agent=wanted)
             if reason := own.unfit(root, wanted):
                 own.refuse(root, wanted, reason)
+                self.events.put(self._report)
             else:
                 agent = wanted
 
@@ -668,14 +669,15 @@ class Agent:
             self._tally.count(server.private, health.read(metrics(server.private)))
 
     def _outside_limits(self, state: State, figures: message.Figures, counted: health.Counted) -> str:
-        """What of the limits of the booted release was exceeded, in a sentence."""
+        """What of the limits of the booted release was exceeded, or which part of it is not run, in a sentence."""
         if figures.restarts:
             return f"its server had to be started again: {state.reason}"
         try:
-            allowance = self.disk.read(state.booted).allowance
+            made = self.disk.read(state.booted)
         except EdgewiseError:
             return ""
-        return health.unwell(allowance, counted, int(figures.memory_bytes or 0), None)
+        over = health.unwell(made.allowance, counted, int(figures.memory_bytes or 0), None)
+        return over or own.refusal(self.disk.root, made)
 
     def _send(self) -> None:
         """Send what waits; a word that comes while somebody sends is heeded by whoever sends."""

@@ -67,6 +67,13 @@ def wanted(root: Path, made: Release) -> str:
     return "" if agent == linked(root) or agent in refused(root) else agent
 
 
+def refusal(root: Path, made: Release) -> str:
+    """Why the agent that `made` brings was refused here, in a sentence; "" where it was not."""
+    part = made.part(PartKind.AGENT)
+    why = refused(root).get(part.digest.removeprefix("sha256:"), "") if part else ""
+    return f"the agent of its release was refused here: {why}" if why else ""
+
+
 def unfit(root: Path, agent: str) -> str:
     """Why the code of `agent`, which is laid out, cannot do its work here; "" where it can."""
     path = environment(root, agent)[PATH]

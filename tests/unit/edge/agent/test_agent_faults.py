@@ -2,11 +2,13 @@
 
 import datetime
 import errno
+import json
 import shutil
 import socket
 import socketserver
 import threading
 import time
+import zipfile
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -14,8 +16,12 @@ from pathlib import Path
 import pytest
 from tuf.ngclient._internal import trusted_metadata_set
 
+from edgewise.cli import main
+from edgewise.edge.agent import outbox, own
 from edgewise.edge.agent.state import Phase, Server
-from edgewise.exchange import fetch
+from edgewise.exchange import fetch, message
+from edgewise.exchange.message import Report, Status
+from edgewise.flow import agent_part
 from edgewise.store import atomic
 from fakes.agents import MIB, Behaviour, SteppedAgent, stepped
 from fakes.sites import Site
@@ -126,6 +132,47 @@ def test_a_golden_that_is_slow_by_nature_is_given_its_time(agent: SteppedAgent, 
     agent.servers.behaviours[slow] = Behaviour(answer_s=lambda _: 3.0)
     agent.advance(400)
     assert (agent.state.booted, agent.state.phase) == (slow, Phase.SERVING)
+
+
+# Its own upgrade.
+
+
+def test_an_agent_that_was_refused_is_told_in_status_and_reports_until_it_is_forgiven(
+    agent: SteppedAgent,
+    site: Site,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(own, "unfit", lambda *_: "it cannot read the journal")
+    with zipfile.ZipFile(wheel := tmp_path / "edgewise-9-py3-none-any.whl", "w") as archive:
+        archive.writestr("edgewise/__init__.py", "")
+    site.brought = (agent_part.made([wheel], f"oci:{site.layout.folder}", site.layout),)
+    second = site.release("2", soak_s=5.0)
+    agent.advance(200)
+    (refused,) = own.refused(agent.disk.root)
+    why = "the agent of its release was refused here: it cannot read the journal"
+    assert (agent.state.booted, agent.state.phase) == (second, Phase.SERVING)
+    agent._report()
+    last = newest_report(agent)
+    assert (last.status, last.reason) == (Status.DEGRADED, why)
+    assert main.run(["agent", "status", "--root", str(agent.disk.root), "--output", "json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["status"], shown["reason"]) == ("Degraded", why)
+    assert shown["refused_agents"] == {f"sha256:{refused}": "it cannot read the journal"}
+    own.forgive(agent.disk.root)
+    agent._report()
+    assert newest_report(agent).status is Status.ONLINE
+
+
+def newest_report(agent: SteppedAgent) -> Report:
+    """What the hub will read last."""
+    (*_, last) = outbox.waiting(agent.disk.root / "outbox")
+    signed = outbox.read(last)
+    assert signed is not None
+    found = message.read(signed.payload)
+    assert isinstance(found, Report)
+    return found
 
 
 # Clocks.
