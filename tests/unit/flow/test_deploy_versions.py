@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from edgewise.build.nodes.kubernetes.microshift import BUNDLED_KSERVE
 from edgewise.build.nodes.versions import Version
 from edgewise.cli.main import run
 from edgewise.exchange.release import Strategy, written
@@ -77,10 +78,12 @@ def by_map(major: str, minor: str) -> Any:
         ({CONTROLLER.format("kserve"): by_image("k/kserve-controller:v0." + "1" * 5000)}, None),
         ({CONTROLLER.format("kserve"): {"spec": {"template": ["what"]}}, COMPONENT: {"status": {"releases": 7}}}, None),
         ({COMPONENT: {"status": {"releases": ["KServe", {"name": "KServe", "version": 17}]}}}, None),
+        ({MICROSHIFT: by_map("4", "20")}, BUNDLED_KSERVE),
+        ({MICROSHIFT: by_map("4", "20"), COMPONENT: by_platform("v0.17.0")}, Version(0, 17)),
         ({}, None),
     ],
 )
-def test_kserve_is_known_by_its_platform_or_its_controller(
+def test_kserve_is_known_by_its_platform_its_controller_or_by_microshift(
     kubeconfig: Path, double: Double, there: dict[str, Any], found: Version | None
 ):
     double.objects |= there

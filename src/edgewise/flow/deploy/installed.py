@@ -2,12 +2,14 @@
 
 MicroShift publishes a ConfigMap that everybody may read. KServe publishes nothing of the kind: Open Data Hub and
 OpenShift AI say in the status of their component what they have brought, and elsewhere the image of its controller has
-the release as its tag. What is not there, not ours to see, or no version, is not known; that is no fault.
+the release as its tag. MicroShift pins that image by digest, and brings a version that is known. What is not there,
+not ours to see, or no version, is not known; that is no fault.
 """
 
 from collections.abc import Iterator
 from typing import Any, Protocol
 
+from edgewise.build.nodes.kubernetes.microshift import BUNDLED_KSERVE
 from edgewise.build.nodes.versions import Version, version
 from edgewise.errors import NotDeployable
 
@@ -42,8 +44,9 @@ def microshift(api: Api) -> Version | None:
 
 
 def kserve(api: Api) -> Version | None:
-    """The version of KServe, by the platform that brought it, or by its controller."""
-    return next((found for text in _kserve(api) if (found := _version(text)) is not None), None)
+    """The version of KServe, by the platform that brought it, or by its controller; on MicroShift the bundled one."""
+    found = next((found for text in _kserve(api) if (found := _version(text)) is not None), None)
+    return found or (BUNDLED_KSERVE if microshift(api) is not None else None)
 
 
 def _kserve(api: Api) -> Iterator[Json]:
