@@ -14,7 +14,7 @@ demo: $(VENV)/demo ## train a meter reader, plan it for this machine, let a devi
 	$(BIN)/edgewise demo
 
 test: $(VENV)/dev $(VENV)/debian ## everything, the browser and the emulated CPU included
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest
 
 check: $(VENV)/dev ## style, types, and who may import whom
 	$(BIN)/ruff format --check src tests bench
