@@ -30,6 +30,9 @@ class Fault:
     cut_after: int | None = None
     flip: bool = False
     more: bytes = b""
+    endless: bool = False
+    sent_bytes: int = 0
+    """Of a body without an end, in all."""
     drop: bool = False
     hang_s: float = 0
     swallow: int | None = None
@@ -247,6 +250,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in (headers or {}).items():
             self.send_header(name, value)
+        if fault and fault.endless and self.command == "GET":
+            self._say_for_ever(body, fault)
+            return
         if status != 204:
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -256,6 +262,14 @@ class _Handler(BaseHTTPRequestHandler):
             body = body[: fault.cut_after]
             self.close_connection = True
         self.wfile.write(body)
+
+    def _say_for_ever(self, body: bytes, fault: Fault) -> None:
+        self.close_connection = True
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(body)
+        while True:
+            fault.sent_bytes += self.wfile.write(bytes(1 << 16))
 
 
 @contextlib.contextmanager

@@ -36,6 +36,7 @@ class Site:
     """Releases of one site, in `folder`.
 
     Attributes:
+        source: where releases say that their models lie; "" for a folder beside the tree.
         brought: parts beside the model, of every release from then on.
     """
 
@@ -43,6 +44,7 @@ class Site:
         self.folder = folder
         self.tree = Releases.make(folder, "press-line")
         self.layout = Layout(folder / "artifacts")
+        self.source = ""
         self.brought: tuple[Part, ...] = ()
 
     def release(self, version: str, *, wrong: bool = False, soak_s: float = 1.0, **allowance: Any) -> str:
@@ -83,7 +85,7 @@ class Site:
                     kind=PartKind.MODEL,
                     digest=root.digest,
                     size_bytes=sum(one.size_bytes for one in layers),
-                    source=f"oci:{self.layout.folder}",
+                    source=self.source or f"oci:{self.layout.folder}",
                 ),
                 *self.brought,
             ),

@@ -27,9 +27,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
 
 @pytest.fixture(scope="module")
 def device(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Device]:
-    """It keeps the first release, and its agent runs."""
+    """It keeps the first release, and its agent runs. Its folder is deeper than a socket's address may be long."""
     first = site.release("1", soak_s=SOAK_S)
-    folder = tmp_path_factory.mktemp("device") / "root"
+    folder = tmp_path_factory.mktemp("device") / ("deep" * 25)
     with Device(folder, site, poll_s=0.5, hub="http://127.0.0.1:9") as made:
         made.start()
         made.until(kept(made, first), "kept the first release")

@@ -19,7 +19,7 @@ from typing import Any
 from uuid import uuid4
 
 from edgewise import __version__
-from edgewise.edge import cases
+from edgewise.edge import cases, unix
 from edgewise.edge.agent import (
     backend,
     health,
@@ -717,7 +717,8 @@ def metrics(private: Path) -> str:
     """The page /metrics of the server at the socket `private`."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(5.0)
-        connection.connect(str(private))
+        with unix.address(private) as short:
+            connection.connect(short)
         connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: server\r\nConnection: close\r\n\r\n")
         content = b""
         while piece := connection.recv(1 << 16):

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from edgewise.edge import unix
 from edgewise.errors import NotFound
 
 SOCKET = "control"
@@ -19,7 +20,8 @@ def listen(run: Path, told: Callable[[str, str], None]) -> None:
     with contextlib.suppress(FileNotFoundError):
         path.unlink()
     server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    server.bind(str(path))
+    with unix.address(path) as short:
+        server.bind(short)
     os.chmod(path, 0o600)  # noqa: PTH101
     server.listen(8)
     threading.Thread(target=_take, args=(server, told), daemon=True).start()
@@ -34,7 +36,8 @@ def tell(root: Path, what: str, release: str = "") -> None:
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(10.0)
-            connection.connect(str(root / "run" / SOCKET))
+            with unix.address(root / "run" / SOCKET) as short:
+                connection.connect(short)
             connection.sendall(json.dumps({"what": what, "release": release}).encode() + b"\n")
             connection.recv(16)
     except OSError as error:

@@ -28,6 +28,7 @@ from typing import Any, Protocol
 from uuid import uuid4
 from weakref import finalize
 
+from edgewise.edge import unix
 from edgewise.edge.agent.backend import DRAIN_S, Ended, resident_bytes
 from edgewise.edge.agent.disk import Disk
 from edgewise.errors import EdgewiseError, EngineFailed, WrongBytes
@@ -474,7 +475,8 @@ def _answers(private: Path) -> bool:
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(5.0)
-            connection.connect(str(private))
+            with unix.address(private) as short:
+                connection.connect(short)
             connection.sendall(b"GET /v2/health/ready HTTP/1.1\r\nHost: server\r\nConnection: close\r\n\r\n")
             return connection.recv(64).startswith(b"HTTP/1.1 200")
     except OSError:

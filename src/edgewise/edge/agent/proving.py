@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from edgewise.edge import unix
 from edgewise.nouns import Golden, ServedModel
 from edgewise.runtimes import answer, served
 from edgewise.runtimes.samples import Array
@@ -45,7 +46,8 @@ class Local(http.client.HTTPConnection):
         """As HTTPConnection's, to the socket."""
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
+        with unix.address(self._path) as short:
+            self.sock.connect(short)
 
 
 def prove(

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from edgewise.edge import unix
 from edgewise.errors import AddressTaken, BadConfiguration
 
 BACKLOG = 1024
@@ -109,7 +110,8 @@ def _bound(address: Address) -> socket.socket:
         if path.exists() and not stat.S_ISSOCK(path.stat().st_mode):
             raise OSError("something that is no socket stands there")
         Path(_beside(address.path)).unlink(missing_ok=True)
-        made.bind(_beside(address.path))
+        with unix.address(_beside(address.path)) as short:
+            made.bind(short)
     else:
         family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
         made = socket.socket(family, socket.SOCK_STREAM)

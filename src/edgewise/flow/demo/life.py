@@ -7,10 +7,8 @@ than where it was designed: its golden holds other answers than the model gives,
 
 import contextlib
 import io
-import os
 import shutil
 import socket
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -51,8 +49,6 @@ PICTURES = 20
 GOOD, BAD = "1", "2"
 MADE = ("keys", "releases", "hub.db", "hub.db-wal", "hub.db-shm", "device")
 """What is made anew in the demo's folder."""
-LONGEST_SOCKET = 107 - len("/run/0123456789ab.sock")
-"""Of a folder below which an agent has its sockets: unix(7) grants their paths 107 bytes."""
 Found = TypeVar("Found")
 
 
@@ -103,7 +99,7 @@ def live(project: Project, folder: Path, *, store: Path, keep: bool = False, pro
 def _live(
     project: Project, folder: Path, store: Path, database: Database, running: Running, progress: Progress
 ) -> Happened:
-    site, root = project.sites[0], _new_device(folder)
+    site, root = project.sites[0], (folder / "device").absolute()
     hub, asked = f"127.0.0.1:{_free_port()}", f"127.0.0.1:{_free_port()}"
     running.start("hub", "edgewise", ["hub", "--listen", hub, "--database", str(database.url)])
     _until(lambda: _answers(hub), "the hub has not answered", running)
@@ -160,22 +156,10 @@ def _clear(folder: Path) -> None:
     """Remove what an earlier demo has made."""
     for name in MADE:
         path = folder / name
-        if path.is_symlink():
-            shutil.rmtree(path.resolve(), ignore_errors=True)
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
-
-
-def _new_device(folder: Path) -> Path:
-    """The folder of the device; one of a short name, which a link names, where its sockets would not fit."""
-    root = (folder / "device").absolute()
-    if len(os.fsencode(root)) <= LONGEST_SOCKET:
-        return root
-    short = Path(tempfile.mkdtemp(prefix="edgewise-"))
-    root.symlink_to(short)
-    return short
 
 
 def _publish(model: Served, project: Project, desk: Desk, database: Database, store: Path) -> str:

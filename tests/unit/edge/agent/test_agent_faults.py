@@ -10,6 +10,7 @@ import threading
 import time
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
@@ -23,7 +24,12 @@ from edgewise.exchange import fetch, message
 from edgewise.exchange.message import Report, Status
 from edgewise.flow import agent_part
 from edgewise.store import atomic
+from edgewise.store.oci import retry
+from edgewise.store.oci.copy import copy
+from edgewise.store.oci.places import opened
+from edgewise.store.oci.reference import parse
 from fakes.agents import MIB, Behaviour, SteppedAgent, stepped
+from fakes.registries import FakeRegistry, Fault
 from fakes.sites import Site
 
 YEAR_S = 366 * 86_400.0
@@ -300,6 +306,43 @@ def test_a_server_that_is_slow_breaks_off_or_never_ends_stops_nothing(
     mirror.way = "fine"
     agent.advance(300)
     assert agent.state.booted == second
+
+
+@pytest.fixture
+def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeRegistry]:
+    """Nobody waits before it is asked again."""
+    monkeypatch.setattr(retry, "pause_s", lambda *_: 0.0)
+    with FakeRegistry() as made:
+        yield made
+
+
+@pytest.mark.parametrize(
+    ("fault", "why"),
+    [
+        (Fault(when="GET .*/blobs/", cut_after=1), "cannot be reached"),
+        (Fault(when="GET .*/manifests/", cut_after=1), "cannot be reached"),
+        (Fault(when="GET .*/blobs/", endless=True), "serves more than"),
+        (Fault(when="GET .*/manifests/", endless=True), "is larger than"),
+        (Fault(when="GET .*/blobs/", flip=True), " as sha256:"),
+        (Fault(when="GET .*/blobs/", status=500), "500"),
+    ],
+    ids=["cut", "cut-manifest", "endless", "endless-manifest", "wrong", "broken"],
+)
+def test_a_registry_whose_blobs_break_off_never_end_or_are_others_stops_nothing(
+    agent: SteppedAgent, site: Site, registry: FakeRegistry, fault: Fault, why: str
+) -> None:
+    first, site.source = agent.state.booted, f"{registry.host}/plant/line"
+    second = site.release("2", soak_s=5.0)
+    with opened(parse(f"{site.source}:v2")) as there:
+        copy(site.layout, there, "v2")
+    registry.faults = [replace(fault, times=1 << 30)]
+    agent.advance(75)
+    assert serves_on(agent, first)
+    assert why in agent.state.reason
+    assert registry.faults[0].sent_bytes < 64 * MIB
+    registry.faults = []
+    agent.advance(600)
+    assert (agent.state.booted, agent.state.phase) == (second, Phase.SERVING)
 
 
 def test_names_that_cannot_be_resolved_stop_nothing_and_the_next_mirror_is_asked(
