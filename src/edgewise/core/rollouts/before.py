@@ -10,7 +10,7 @@ from statistics import median
 
 from edgewise.core.rollouts.chance import beyond
 from edgewise.core.rollouts.heard import Heard
-from edgewise.core.rollouts.policy import Policy
+from edgewise.core.rollouts.policy import Policy, Worse
 from edgewise.exchange.message import Figures
 
 
@@ -30,6 +30,8 @@ def worse(policy: Policy, runs: Sequence[Heard], others: Sequence[Heard]) -> str
         others: devices that run another release, and shall move yet.
     """
     limits, least = policy.worse_than_before, max(policy.least_requests, 1)
+    if limits == Worse():
+        return ""
     counted = _sides(runs, others, least, _asked)
     if counted is not None:
         for what, count, limit in (

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from edgewise.core.rollouts import before
 from edgewise.core.rollouts.chance import beyond
 from edgewise.core.rollouts.heard import Heard, newest
-from edgewise.core.rollouts.policy import Policy, Rollout
+from edgewise.core.rollouts.policy import Policy, Rollout, Worse
 from edgewise.exchange import offer
 from edgewise.exchange.message import Status
 
@@ -18,16 +18,13 @@ from edgewise.exchange.message import Status
 def failing(rollout: Rollout, release: str, reports: Iterable[Heard], now_s: int) -> str:
     """What is wrong with `release`, in a sentence; "" where nothing is."""
     said = list(reports)
-    latest = newest(said)
-    rejected = {one.device for one in said if release in one.rejected}
-    runs, others = _runs(release, said, latest)
+    latest, rejected = newest(said), _rejected(release, said)
+    runs, others = _runs(release, latest, rejected)
     failed = rejected | {one.device for one in runs if one.status is Status.FAILED}
     tried = len(rejected | {one.device for one in runs})
     policy = rollout.policy
     if beyond(len(failed), tried, policy.failed_share, policy.chance):
-        return (
-            f"{len(failed)} of {tried} devices that tried it failed, beyond chance more than {policy.failed_share:.2%}"
-        )
+        return f"{len(failed)} of {tried} devices that tried it failed"
     if failed and failed >= (due := turns(rollout, release, latest)) and due:
         return f"every device whose turn it is failed, {len(due)} of {len(due)}"
     for where, group in _groups(policy, runs, now_s):
@@ -39,8 +36,10 @@ def failing(rollout: Rollout, release: str, reports: Iterable[Heard], now_s: int
 
 def uncompared(policy: Policy, release: str, reports: Iterable[Heard]) -> str:
     """What cannot be compared with the release before though it shall be, in a sentence; "" where nothing."""
+    if policy.worse_than_before == Worse():
+        return ""
     said = list(reports)
-    missing = before.missing(policy, *_runs(release, said, newest(said)))
+    missing = before.missing(policy, *_runs(release, newest(said), _rejected(release, said)))
     return f"{' and '.join(missing)} not compared: nothing was heard of the release before" if missing else ""
 
 
@@ -50,9 +49,12 @@ def turns(rollout: Rollout, release: str, latest: Mapping[str, Heard]) -> set[st
     return {one.device for one in latest.values() if offer.turn(one.device, one.labels, release, stage)}
 
 
-def _runs(release: str, said: Sequence[Heard], latest: Mapping[str, Heard]) -> tuple[list[Heard], list[Heard]]:
-    """The newest words of devices that run `release`, and of those that run another and have never rejected it."""
-    rejected = {one.device for one in said if release in one.rejected}
+def _rejected(release: str, said: Sequence[Heard]) -> set[str]:
+    return {one.device for one in said if release in one.rejected}
+
+
+def _runs(release: str, latest: Mapping[str, Heard], rejected: set[str]) -> tuple[list[Heard], list[Heard]]:
+    """The newest words of devices that run `release`, and of those that run another; of none that `rejected` it."""
     heard = [one for one in latest.values() if one.device not in rejected and one.booted]
     return [one for one in heard if one.booted == release], [one for one in heard if one.booted != release]
 
