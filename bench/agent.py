@@ -5,8 +5,10 @@ python bench/agent.py --write    and put it into bench/README.md
 """
 
 import argparse
+import json
 import os
 import random
+import signal
 import statistics
 import sys
 import tempfile
@@ -17,7 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from edgewise.edge.agent.state import Event, EventKind, Phase
+from edgewise.edge.agent.state import Event, EventKind, Phase, Server
 from fakes import worlds
 from fakes.sites import Device, Site, ask
 from fakes.worlds import World
@@ -25,6 +27,7 @@ from fakes.worlds import World
 HERE = Path(__file__).parent
 BEGIN, END = "<!-- agent -->", "<!-- /agent -->"
 IDLE_S, CLIENTS, UPDATES = 30.0, 8, 10_000
+FREEZE_S = 3.0
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -115,6 +118,30 @@ def switching(folder: Path) -> list[tuple[str, str]]:
         ]
 
 
+def frozen(folder: Path) -> list[tuple[str, str]]:
+    """The server of a new release stops answering while it is watched, just after its golden was right."""
+    site = Site(folder / "site")
+    first = site.release("1")
+    with Device(folder / "device", site, poll_s=2.0) as device:
+        device.start()
+        device.until(lambda: device.state and device.state.booted == first and device.state.phase is Phase.SERVING, "")
+        second = site.release("2", soak_s=600.0)
+        device.until(lambda: device.state.booted == second and device.answers() == "2", "")
+        time.sleep(FREEZE_S)
+        rows = json.loads((device.root / "run" / "servers.json").read_bytes())
+        (server,) = [row["pid"] for row in rows if row["release"] == second]
+        os.kill(server, signal.SIGSTOP)
+        began = time.monotonic()
+        device.until(lambda: second in device.state.rejected, "")
+        found = time.monotonic()
+        device.until(lambda: device.state.server is Server.UP and device.answers() == "1", "")
+        back = time.monotonic()
+        return [
+            (f"a server that hangs {FREEZE_S:.0f} s after the switch is found", f"{found - began:.1f} s"),
+            ("the same, until the release before answers", f"{back - began:.1f} s"),
+        ]
+
+
 def simulated() -> list[tuple[str, str]]:
     """Updates in a row with random faults and crashes; the laws are checked after every step."""
     dice, world, steps, kept, most = random.Random(25), World(), 0, 0, 0
@@ -149,7 +176,8 @@ def main() -> int:
     parser.add_argument("--write", action="store_true")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        rows = [*idle(Path(folder) / "idle"), *switching(Path(folder) / "switch"), *simulated()]
+        rows = [*idle(Path(folder) / "idle"), *switching(Path(folder) / "switch")]
+        rows += [*frozen(Path(folder) / "frozen"), *simulated()]
     table = "\n".join(["| agent | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)])
     print(table)
     if asked.write:
