@@ -26,6 +26,7 @@ from edgewise.build.nodes.quadlet import run as podman_run
 from edgewise.build.nodes.quadlet.compose import Layout, Modelcar
 from edgewise.build.nodes.versions import Version
 from edgewise.build.strategies.bundle import Strategy
+from edgewise.edge.agent import units
 from edgewise.exchange import release as releases
 from edgewise.exchange.release import Allowance, Part, PartKind, Release
 from integration.shelves import Shelf
@@ -132,6 +133,7 @@ def test_all_strategies_answer_the_same_from_the_units_that_are_generated(
         with started(podman, workload, layout, model_store(shelf, workload, tmp_path)):
             found[strategy, modelcar] = predictions(layout.port, x)
             run(*podman, "healthcheck", "run", workload.name)
+            assert [str(unit.health) for unit in units.look(workload.site, podman)] == ["healthy"]
             asked = ("inspect", "--format", f'{{{{index .Config.Labels "{compose.RELEASE_LABEL}"}}}}', workload.name)
             assert run(*podman, *asked).strip() == workload.release
             assert (

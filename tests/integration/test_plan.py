@@ -40,7 +40,7 @@ class Place:
         return self.folder / "store"
 
     def plan(self, **options: bool) -> Plan:
-        return plan.plan(self.project, self.project.sites[0], folder=self.store, **options)
+        return plan.plan(self.project, self.project.sites[0], folder=self.store, wait=True, **options)
 
     def write(self, *, budget: str = BUDGET, metric: str = "accuracy", machines: str = "[{name: this, threads: 1}]"):
         (self.folder / "edge.yaml").write_text(
