@@ -15,6 +15,12 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 _SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
+@pytest.fixture(autouse=True)
+def _ctrl_c() -> None:
+    """What a test before did to Ctrl-C is undone."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Folder with real data sets and models, beside the repository; tests that want it skip without it."""

@@ -1,6 +1,5 @@
 """Outside things that integration tests need. A missing one is named and skipped; under CI=true it fails."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fakes import models
+from fakes.needed import missing
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -17,13 +17,6 @@ if TYPE_CHECKING:
 
 _CHROMIUM = "/usr/bin/chromium"
 _ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-
-
-def missing(what: str) -> None:
-    """Skip because `what` is not here, or fail where everything must be."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"{what} is missing, and CI=true")
-    pytest.skip(f"{what} is missing")
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from conftest import missing
 from edgewise.build import sign
 from edgewise.build.compress import Compression
 from edgewise.build.strategies.bundle import Strategy
@@ -21,6 +20,7 @@ from edgewise.store.oci.copy import copy
 from edgewise.store.oci.layout import Layout
 from edgewise.store.oci.registry import Registry
 from edgewise.store.steps import Store
+from fakes.needed import missing
 from integration.test_plan import Place
 from integration.test_registry import Served, serve, tool
 

@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conftest import missing
 from edgewise.edge.agent.state import Phase
 from edgewise.exchange.release import Part, PartKind, Strategy
 from edgewise.runtimes import served
 from fakes import linear
 from fakes import served as models
+from fakes.needed import missing
 from fakes.server_images import ServerImages
 from fakes.sites import Device, Site, kept
 from integration.test_registry import run, tool

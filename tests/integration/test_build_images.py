@@ -17,7 +17,6 @@ import onnxruntime
 import pytest
 import zstandard
 
-from conftest import missing
 from edgewise.build import inference, layout, sbom, sign
 from edgewise.build.bases import debian, given, host, image
 from edgewise.build.compress import Compression
@@ -31,6 +30,7 @@ from edgewise.errors import ChildFailed
 from edgewise.store.oci.layout import Layout
 from edgewise.store.steps import Store
 from fakes import models
+from fakes.needed import missing
 
 pytestmark = pytest.mark.slow
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from conftest import missing
 from edgewise.build import sign
 from fakes import build_once, offline
+from fakes.needed import missing
 
 PLAIN = {"LC_ALL": "C.UTF-8", "TZ": "UTC", "PYTHONHASHSEED": "0"}
 

@@ -8,9 +8,9 @@ import pytest
 from devices import Device, device
 from devices import missing as what_is_missing
 
-from conftest import missing
 from edgewise.cli.main import run
 from edgewise.exchange.release import Strategy, digest, written
+from fakes.needed import missing
 from fakes.workloads import external_model, release
 
 

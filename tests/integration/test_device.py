@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from second_machine import PORT, THERE, Agent, At, Wire, why_not
 
-from conftest import missing
 from edgewise.design import evaluate, measure
 from edgewise.design.data import Data, Part
 from edgewise.design.device import Device, connect, connection
@@ -33,6 +32,7 @@ from edgewise.store.blobs import digest_of
 from edgewise.store.steps import Store
 from fakes import models
 from fakes.designs import budget
+from fakes.needed import missing
 
 
 @pytest.fixture(scope="module")

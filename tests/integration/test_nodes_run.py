@@ -168,7 +168,7 @@ def test_podman_plays_the_pod_of_every_strategy(
     shelf: Shelf, podman: list[str], tmp_path: Path, strategy: Strategy
 ) -> None:
     if shutil.which("catatonit", path=f"{os.environ['PATH']}:/usr/libexec/podman:/usr/lib/podman") is None:
-        from conftest import missing
+        from fakes.needed import missing
 
         missing("catatonit (apt install catatonit)")
     workload = workload_of(shelf, podman, strategy)

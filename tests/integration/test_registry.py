@@ -21,7 +21,6 @@ from referencing import Registry as Schemas
 from referencing import Resource
 from referencing.jsonschema import DRAFT4
 
-from conftest import missing
 from edgewise.errors import NotAllowed, RegistryUnreachable
 from edgewise.store.oci import transport, upload
 from edgewise.store.oci.check import check
@@ -30,6 +29,7 @@ from edgewise.store.oci.layout import Layout
 from edgewise.store.oci.place import How, document
 from edgewise.store.oci.registry import Registry
 from fakes import images
+from fakes.needed import missing
 
 SCHEMAS = Path("/usr/share/gocode/src/github.com/opencontainers/image-spec/schema")
 LIMITS = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024"]

@@ -1,9 +1,11 @@
 """`edgewise agent bench`, or --bench: this device measures for plans that are made elsewhere, until it is stopped."""
 
+import contextlib
 import ipaddress
 import signal
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -54,14 +56,13 @@ def run(
         machine = probe()
         work = Bench(kept, machine=machine, meter=metered.meter, lease=Lease())
         work.files.forget_partial()
-        stopped = _stop_signal()
         try:
             server = Server(host, port, bench=work, token=token)
         except OSError as error:
             raise BadConfiguration(
                 f"{listen} cannot be listened at: {error.strerror or error}", hint="another --listen HOST:PORT"
             ) from error
-        with server:
+        with server, _stop_signal() as stopped:
             shown = f"[{host}]" if ":" in host else host
             note(f"machine:  {machine.title}, {machine.cpu.cores} cores")
             note(f"runtimes: {', '.join(f'{name} {version}' for name, version in versions.items())}")
@@ -100,13 +101,18 @@ def _shown_token() -> str:
     return token
 
 
-def _stop_signal() -> threading.Event:
-    """Set by SIGTERM and Ctrl-C."""
+@contextlib.contextmanager
+def _stop_signal() -> Iterator[threading.Event]:
+    """Set by SIGTERM and Ctrl-C, which mean again afterwards what they meant before."""
     stopped = threading.Event()
+    numbers = (signal.SIGTERM, signal.SIGINT)
 
     def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - as signal calls it
         stopped.set()
 
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
-    return stopped
+    before = [signal.signal(number, stop) for number in numbers]
+    try:
+        yield stopped
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
