@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from edgewise.edge import unix
 from edgewise.edge.agent import podman as subject
 from edgewise.edge.agent.backend import Running
 from edgewise.edge.agent.disk import Disk
@@ -212,7 +213,8 @@ def test_one_that_says_nothing_is_given_its_time_and_one_that_answers_is_ready(
     container = here.start()
     assert container.ready(0.1) == "its server was not ready in 0.1 s"
     with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(str(container.private))
+        with unix.address(container.private) as address:
+            listening.bind(address)
         listening.listen()
         threading.Thread(target=answer_once, args=(listening,), daemon=True).start()
         assert container.ready(30) == ""
