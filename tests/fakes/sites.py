@@ -189,16 +189,17 @@ class Device:
     def until(self, condition: Callable[[], Any], what: str) -> Any:
         """Wait for `condition`."""
         deadline = time.monotonic() + PATIENCE_S
+        failed = ""
         while time.monotonic() < deadline:
             try:
                 found = condition()
-            except OSError:
-                found = None
+            except OSError as error:
+                found, failed = None, repr(error)
             if found:
                 return found
             time.sleep(0.05)
         log = (self.root / "agent.log").read_text()[-3000:]
-        raise AssertionError(f"never {what}; {self.state}; {log}")
+        raise AssertionError(f"never {what}; {failed}; {self.state}; {log}")
 
 
 def ask(port: int, timeout_s: float = 20.0) -> str:

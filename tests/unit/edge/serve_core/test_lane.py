@@ -194,6 +194,17 @@ class TestDeadlines:
         few = scene((10e-6,), queue_requests=3)
         assert [few.ask().outcome is None for _ in range(5)] == [True, True, True, False, False]
 
+    def test_a_refusal_is_said_again_only_while_somebody_is_ahead(self) -> None:
+        one = scene((10e-6,), queue_requests=3)
+        ahead = [one.ask() for _ in range(3)]
+        refused = one.ask().outcome
+        assert isinstance(refused, Overloaded)
+        assert one.lane.shed(2, np.inf) is refused
+        for each in ahead:
+            each.ticket.cancel()  # their clients have gone, and no run is due
+        assert one.lane.shed(2, np.inf) is None
+        assert one.ask().outcome is None
+
     def test_one_that_became_hopeless_is_told_and_not_run(self) -> None:
         one = scene((10e-3,))
         one.ask(priority=3)

@@ -137,7 +137,9 @@ class Lane:
         return None
 
     def shed(self, priority: int, deadline_s: float) -> Overloaded | None:
-        """What was said to who was at least as urgent and as patient, since it last ran; nobody has left the line."""
+        """What was said to who was at least as urgent and as patient, since it last ran; None where nobody is ahead."""
+        if self.idle:
+            self.refused = None  # whom it would have waited for has gone, and no run said so
         if self.refused is None:
             return None
         urgency, patience_s, said = self.refused
