@@ -110,6 +110,7 @@ class Agent:
         self.renewed = False
         self._running: list[Running] = []
         self._remembering = threading.Lock()
+        self._opening = threading.Lock()
 
     @property
     def state(self) -> State:
@@ -376,9 +377,11 @@ class Agent:
 
     def _server(self, release: str) -> Running:
         made = self.disk.read(release)
-        if self._public is None:
-            self._public = servers.listening(self.settings.listen)
-        begun = self._backend(made).start(release, made, self._public, self._ended)
+        with self._opening:  # two servers begin at once where an agent wakes within an update: of one socket
+            if self._public is None:
+                self._public = servers.listening(self.settings.listen)
+            public = self._public
+        begun = self._backend(made).start(release, made, public, self._ended)
         self._running.append(begun)
         self._remember()
         return begun
