@@ -51,3 +51,8 @@ MachinesFlag = Annotated[
     ),
 ]
 EdgeFileArgument = Annotated[Path, typer.Argument(metavar="EDGE.YAML", help="The file to work from.", dir_okay=False)]
+AtOnceFlag = Annotated[bool, typer.Option("--at-once", help="Every device takes it, without a rollout.")]
+SoakOption = Annotated[float, typer.Option(metavar="SECONDS", help="How long a device watches it.")]
+SettingOption = Annotated[
+    list[str] | None, typer.Option(metavar="NAME=VALUE", help="Environment of the server; may be repeated.")
+]

@@ -11,7 +11,7 @@ from edgewise.cli._say import note
 from edgewise.cli._transfers import size
 from edgewise.cli._trees import KEYS, TREE, KeysFlag, TreeFlag, desk
 from edgewise.cli.config import Output, Settings, settings
-from edgewise.cli.options import OutputFlag, StoreFlag
+from edgewise.cli.options import AtOnceFlag, OutputFlag, SettingOption, SoakOption, StoreFlag
 from edgewise.cli.output import data, names, sentence
 from edgewise.core.releases import change, publish
 from edgewise.core.releases.publish import Desk
@@ -36,11 +36,9 @@ def run(
     release: Annotated[
         list[Path] | None, typer.Option(metavar="FILE", help="A release's document instead; may be repeated.")
     ] = None,
-    at_once: Annotated[bool, typer.Option("--at-once", help="Every device takes it, without a rollout.")] = False,
-    soak: Annotated[float, typer.Option(metavar="SECONDS", help="How long a device watches it.")] = 300.0,
-    setting: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=VALUE", help="Environment of the server; may be repeated.")
-    ] = None,
+    at_once: AtOnceFlag = False,
+    soak: SoakOption = 300.0,
+    setting: SettingOption = None,
     agent: Annotated[
         list[Path] | None,
         typer.Option(

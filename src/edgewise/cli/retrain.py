@@ -14,7 +14,7 @@ from edgewise.cli._hub import TOKEN, DatabaseFlag, HubFlag, Listener
 from edgewise.cli._say import note
 from edgewise.cli._trees import KEYS, TREE, KeysFlag, TreeFlag, desk
 from edgewise.cli.config import Output, Settings, settings
-from edgewise.cli.options import EdgeFileArgument, MachinesFlag, OutputFlag, ProgressFlag, StoreFlag
+from edgewise.cli.options import AtOnceFlag, EdgeFileArgument, MachinesFlag, OutputFlag, ProgressFlag, StoreFlag
 from edgewise.cli.output import data, sentence
 from edgewise.cli.progress import drawing
 from edgewise.core.database import migrate
@@ -44,7 +44,7 @@ def run(
     key: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Sign images with this ECDSA P-256 key.", dir_okay=False)
     ] = None,
-    at_once: Annotated[bool, typer.Option("--at-once", help="Every device takes it, without a rollout.")] = False,
+    at_once: AtOnceFlag = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what was judged and what is due.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for another round or plan on this machine.")] = False,
     keys: KeysFlag = KEYS,

@@ -14,7 +14,16 @@ from edgewise.cli._hub import DatabaseFlag, HubFlag, Listener
 from edgewise.cli._say import note
 from edgewise.cli._trees import KEYS, TREE, KeysFlag, TreeFlag, desk
 from edgewise.cli.config import Output, settings
-from edgewise.cli.options import EdgeFileArgument, MachinesFlag, OutputFlag, ProgressFlag, StoreFlag
+from edgewise.cli.options import (
+    AtOnceFlag,
+    EdgeFileArgument,
+    MachinesFlag,
+    OutputFlag,
+    ProgressFlag,
+    SettingOption,
+    SoakOption,
+    StoreFlag,
+)
 from edgewise.cli.output import Column, listing
 from edgewise.cli.progress import drawing
 from edgewise.flow import edgefile
@@ -61,11 +70,9 @@ def run(
     key: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Sign images with this ECDSA P-256 key.", dir_okay=False)
     ] = None,
-    at_once: Annotated[bool, typer.Option("--at-once", help="Every device takes it, without a rollout.")] = False,
-    soak: Annotated[float, typer.Option(metavar="SECONDS", help="How long a device watches it.")] = 300.0,
-    setting: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=VALUE", help="Environment of the server; may be repeated.")
-    ] = None,
+    at_once: AtOnceFlag = False,
+    soak: SoakOption = 300.0,
+    setting: SettingOption = None,
     result: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write there what the last step made, as JSON by site.", dir_okay=False),

@@ -18,6 +18,7 @@ from edgewise.runtimes import protocol, worker
 from edgewise.runtimes.child import Child
 from edgewise.runtimes.samples import read_arrays, write_arrays
 from fakes import linear, models
+from fakes.needed import missing
 
 SECONDS = 60.0
 FORMAT = {
@@ -72,12 +73,6 @@ class Bench:
 
     def peak_rss_bytes(self) -> int:
         return int(self.child.call("memory", timeout_s=SECONDS)["peak_rss_bytes"])
-
-
-def missing(what: str) -> None:
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"{what} is missing, and CI=true")
-    pytest.skip(f"{what} is missing")
 
 
 @pytest.fixture(scope="module", params=list(protocol.PACKAGES), ids=str)

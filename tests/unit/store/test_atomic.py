@@ -13,6 +13,7 @@ from edgewise.store import atomic
 from edgewise.store.blobs import Blobs, digest_of
 from edgewise.store.steps import Store
 from fakes.disk import STEPS, Break, leftovers
+from fakes.needed import missing
 
 OLD, NEW = b"old" * 5000, b"new" * 7000
 
@@ -139,12 +140,6 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         missing("a small tmpfs (root with mount)" + (f": {done.stderr.strip()}" if done else ""))
     yield folder
     subprocess.run(["umount", str(folder)], check=True)
-
-
-def missing(what: str) -> None:
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"{what} is missing, and CI=true")
-    pytest.skip(f"{what} is missing")
 
 
 def test_a_disk_that_is_really_full(small_disk: Path) -> None:

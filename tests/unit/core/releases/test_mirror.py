@@ -3,7 +3,7 @@
 import errno
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -39,6 +39,7 @@ from edgewise.store.oci.place import CHUNK_BYTES
 from fakes import images, webs
 from fakes.dying_disk import DyingDisk, Killed
 from fakes.releases import Releases
+from fakes.sticks import exfat
 
 MOST_WRITES = 400
 
@@ -382,32 +383,10 @@ def test_metadata_goes_to_a_bucket_or_a_web_root(plant: Plant, kind: str, tmp_pa
             assert device.release(digest)[0].version == "3"
 
 
-def _run(*command: str) -> str:
-    missing: Callable[[str], object] = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        missing(f"{command[0]} is missing (apt install exfatprogs exfat-fuse)")
-    if done.returncode:
-        missing(f"no exFAT file system can be mounted (root with {command[0]}): {done.stderr.strip()}")
-    return done.stdout.strip()
-
-
 @pytest.fixture
 def stick(tmp_path: Path) -> Iterator[Path]:
-    """A real exFAT file system of 8 MiB: no links, no permissions, no case."""
-    image, folder = tmp_path / "stick.img", tmp_path / "mounted"
-    image.write_bytes(b"")
-    os.truncate(image, 8 << 20)
-    folder.mkdir()
-    _run("mkfs.exfat", str(image))
-    device = _run("losetup", "--find", "--show", str(image))
-    try:
-        _run("mount.exfat-fuse", device, str(folder))
-        yield folder
-        subprocess.run(["umount", str(folder)], check=True)
-    finally:
-        subprocess.run(["losetup", "--detach", device], check=True)
+    with exfat(tmp_path, 8 << 20) as mounted:
+        yield mounted
 
 
 def test_a_usb_stick_carries_releases_and_says_when_it_is_too_small(plant: Plant, stick: Path) -> None:

@@ -1,6 +1,5 @@
 """The emulation against ONNX Runtime's own kernels on an emulated Haswell, which has no VNNI."""
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,6 +22,7 @@ from edgewise.runtimes.child import Child
 from edgewise.runtimes.samples import read_arrays, write_arrays
 from fakes import models as fakes_models
 from fakes import saturating
+from fakes.needed import missing
 
 Array = npt.NDArray[Any]
 Predict = Callable[..., list[Array]]
@@ -60,12 +60,6 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
     with Child("edgewise.runtimes.worker", name="ONNX Runtime on Haswell", prefix=HASWELL) as child:
         child.call("prepare", timeout_s=SECONDS, runtime=RuntimeName.ONNXRUNTIME.value)
         yield Real(child, tmp_path_factory.mktemp("haswell"))
-
-
-def missing(what: str) -> None:
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"{what} is missing, and CI=true")
-    pytest.skip(f"{what} is missing")
 
 
 def emulated(model: onnx.ModelProto, x: Array, *, rows: int = 1) -> list[Array]:

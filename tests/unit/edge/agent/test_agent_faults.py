@@ -18,7 +18,7 @@ import pytest
 from tuf.ngclient._internal import trusted_metadata_set
 
 from edgewise.cli import main
-from edgewise.edge.agent import outbox, own
+from edgewise.edge.agent import outbox, own, servers
 from edgewise.edge.agent.state import Phase, Server
 from edgewise.exchange import fetch, message
 from edgewise.exchange.message import Report, Status
@@ -49,6 +49,27 @@ def agent(tmp_path: Path, site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterat
     assert (made.state.phase, made.state.booted, made.state.server) == (Phase.SERVING, first, Server.UP)
     yield made
     made.close()
+
+
+def test_two_servers_that_begin_at_once_share_the_public_socket(
+    agent: SteppedAgent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent.close()
+    agent._public = None
+    listening, opened = servers.listening, []
+
+    def slowly(address: str) -> socket.socket:
+        time.sleep(0.3)  # so long that the other one comes meanwhile
+        opened.append(listening(address))
+        return opened[-1]
+
+    monkeypatch.setattr(servers, "listening", slowly)
+    begun = [threading.Thread(target=agent._server, args=(agent.state.booted,)) for _ in range(2)]
+    for one in begun:
+        one.start()
+    for one in begun:
+        one.join()
+    assert opened == [agent._public]
 
 
 def serves_on(agent: SteppedAgent, first: str) -> bool:

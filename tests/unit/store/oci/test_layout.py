@@ -26,6 +26,7 @@ from edgewise.store.oci.layout import Layout
 from edgewise.store.oci.partial import FOLDER
 from edgewise.store.oci.place import document, read
 from fakes import images
+from fakes.sticks import exfat
 
 
 def test_lies_as_the_specification_has_it(layout: Layout) -> None:
@@ -243,37 +244,10 @@ def test_several_processes_may_name_images_at_once(layout: Layout) -> None:
     assert list((layout.folder / FOLDER).iterdir()) == []
 
 
-def missing(what: str) -> None:
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"{what} is missing, and CI=true")
-    pytest.skip(f"{what} is missing")
-
-
-def _run(*command: str) -> str:
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        missing(f"{command[0]} (apt install exfatprogs exfat-fuse)")
-    if done.returncode:
-        missing(f"a mounted exFAT file system (root with {command[0]}): {done.stderr.strip()}")
-    return done.stdout.strip()
-
-
 @pytest.fixture
 def stick(tmp_path: Path) -> Iterator[Path]:
-    """A real exFAT file system, as USB sticks have it: no links, no permissions, no case."""
-    image, folder = tmp_path / "stick.img", tmp_path / "stick"
-    image.write_bytes(b"")
-    os.truncate(image, 40 << 20)
-    folder.mkdir()
-    _run("mkfs.exfat", str(image))
-    device = _run("losetup", "--find", "--show", str(image))
-    try:
-        _run("mount.exfat-fuse", device, str(folder))
-        yield folder
-        subprocess.run(["umount", str(folder)], check=True)
-    finally:
-        subprocess.run(["losetup", "--detach", device], check=True)
+    with exfat(tmp_path, 40 << 20) as mounted:
+        yield mounted
 
 
 def test_a_usb_stick_is_a_folder_like_any_other(layout: Layout, other: Layout, stick: Path) -> None:
